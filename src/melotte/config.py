@@ -1,0 +1,398 @@
+"""TOML -> frozen settings. Every number that is a choice is a key here, with the paper's value as its default.
+
+A physical value is written with its unit (``"3.5 arcsec"``); a bare number, an unknown key or a unit of the wrong
+kind is a `ConfigError` that names the key and the file.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from astropy import units as u
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from .errors import ConfigError
+
+# --- values with units -----------------------------------------------------------------------------------------
+
+
+def _parse_quantity(unit: str, *, positive: bool) -> Callable[[Any], u.Quantity]:
+    example = f'a number with a unit, for example "1 {unit}"'
+
+    def parse(value: Any) -> u.Quantity:
+        if isinstance(value, u.Quantity):
+            quantity = value
+        elif isinstance(value, bool) or not isinstance(value, str):
+            raise ValueError(f"{value!r} has no unit; expected {example}")
+        else:
+            try:
+                quantity = u.Quantity(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{value!r} cannot be read; expected {example}") from error
+        if quantity.unit == u.dimensionless_unscaled and u.Unit(unit) != u.dimensionless_unscaled:
+            raise ValueError(f"{value!r} has no unit; expected {example}")
+        try:
+            quantity = quantity.to(unit)
+        except u.UnitConversionError as error:
+            raise ValueError(f"{value!r} has the wrong dimension; expected {example}") from error
+        if not np.isfinite(quantity.value):
+            raise ValueError(f"{value!r} is not finite; expected {example}")
+        if positive and quantity.value <= 0:
+            raise ValueError(f"{value!r} must be positive")
+        return quantity
+
+    return parse
+
+
+def _show_quantity(value: u.Quantity) -> str:
+    return f"{value.value:.15g} {value.unit.to_string()}"
+
+
+_SHOW = PlainSerializer(_show_quantity, return_type=str)
+
+Angle = Annotated[u.Quantity, BeforeValidator(_parse_quantity("arcsec", positive=True)), _SHOW]
+Speed = Annotated[u.Quantity, BeforeValidator(_parse_quantity("km/s", positive=True)), _SHOW]
+Temperature = Annotated[u.Quantity, BeforeValidator(_parse_quantity("K", positive=True)), _SHOW]
+Gravity = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=False)), _SHOW]
+Abundance = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=True)), _SHOW]
+Epoch = Annotated[u.Quantity, BeforeValidator(_parse_quantity("yr", positive=True)), _SHOW]
+
+
+def _parse_sigma(value: Any) -> float:
+    match = re.fullmatch(r"\s*([0-9.]+)\s*sigma\s*", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f'{value!r} is not a number of standard deviations; expected for example "2 sigma"')
+    number = float(match[1])
+    if number <= 0:
+        raise ValueError(f"{value!r} must be positive")
+    return number
+
+
+Sigma = Annotated[float, BeforeValidator(_parse_sigma), PlainSerializer(lambda v: f"{v:.15g} sigma", return_type=str)]
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {">=": operator.ge, ">": operator.gt}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A lower limit that says whether the limit itself passes: ``>= 0.7`` or ``> 0.7``."""
+
+    symbol: Literal[">=", ">"]
+    value: float
+
+    def passes(self, values: Any) -> Any:
+        """Compare ``values`` (number, array or polars expression) with the limit."""
+        return _OPERATORS[self.symbol](values, self.value)
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.value:g}"
+
+
+def _parse_threshold(value: Any) -> Threshold:
+    if isinstance(value, Threshold):
+        return value
+    match = re.fullmatch(r"\s*(>=|>)\s*([0-9.]+)\s*", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f'{value!r} does not say whether the limit itself passes; expected "> 0.7" or ">= 0.7"')
+    number = float(match[2])
+    if not 0 <= number <= 1:
+        raise ValueError(f"{value!r} is not between 0 and 1")
+    return Threshold(match[1], number)  # type: ignore[arg-type]
+
+
+Probability = Annotated[Threshold, BeforeValidator(_parse_threshold), PlainSerializer(str, return_type=str)]
+GaiaRelease = Literal["DR2", "DR3"]
+
+
+class Settings(BaseModel):
+    """Base of every section: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class ColumnSource(Settings):
+    """Where one column of a user's table comes from.
+
+    ``column`` names it in the file; ``unit`` overrides or supplies its unit; ``value`` gives a constant instead;
+    ``missing`` lists the values that mean "no value".
+    """
+
+    column: str | None = None
+    unit: str | None = None
+    value: str | float | int | None = None
+    missing: tuple[float | str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        return {"column": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ColumnSource:
+        if (self.column is None) == (self.value is None):
+            raise ValueError('give either "column" (a name in the file) or "value" (a constant)')
+        if self.unit is not None:
+            try:
+                u.Unit(self.unit)
+            except ValueError as error:
+                raise ValueError(f"{self.unit!r} is not a unit") from error
+        return self
+
+
+Adapter = Literal["lamost", "boss", "apogee", "gaia_rvs", "table"]
+
+
+class SurveyConfig(Settings):
+    """``[survey]``: the spectra. ``file`` is a path (relative to the data directory) or a dataset name."""
+
+    adapter: Adapter
+    file: str
+    #: Name of the survey in figures and tables; the adapter's own by default.
+    name: str | None = None
+    #: Errors below these are raised to them; missing errors get them. Reported, and marked star by star.
+    rv_error_floor: Speed | None = None
+    feh_error_floor: Abundance | None = None
+    #: Column map of the ``table`` adapter.
+    columns: dict[str, ColumnSource] = Field(default_factory=dict)
+    #: Epoch of the coordinates where the file does not say (J2000 for ground-based surveys).
+    epoch: Epoch | None = None
+
+    @model_validator(mode="after")
+    def _columns_for_table(self) -> SurveyConfig:
+        if (self.adapter == "table") != bool(self.columns):
+            raise ValueError('"columns" goes with adapter = "table", and only with it')
+        return self
+
+
+class MembersConfig(Settings):
+    """``[members]``: the membership list.
+
+    Fu et al. 2022 write "probabilities > 70 %". Cantat-Gaudin et al. publish probabilities in steps of 0.1, so
+    that 0.7 itself decides: ``>= 0.7`` reproduces the member counts of Cantat-Gaudin et al. 2020 (nbstars07).
+    """
+
+    catalogue: Literal["cantat2018", "cantat2020", "tarricq2022", "hunt2023", "table"]
+    file: str | None = None
+    probability: Probability = Threshold(">=", 0.7)
+    columns: dict[str, ColumnSource] = Field(default_factory=dict)
+    gaia_release: GaiaRelease | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> MembersConfig:
+        if self.catalogue == "table" and not (self.file and self.columns and self.gaia_release):
+            raise ValueError('catalogue = "table" needs "file", "columns" and "gaia_release"')
+        if self.catalogue != "table" and (self.columns or self.gaia_release):
+            raise ValueError('"columns" and "gaia_release" go with catalogue = "table" only')
+        return self
+
+
+class ClustersConfig(Settings):
+    """``[clusters]``: age, distance, extinction, proper motion of the clusters."""
+
+    catalogue: Literal["cantat2018", "cantat2020", "dias2021", "hunt2023", "table"]
+    file: str | None = None
+    columns: dict[str, ColumnSource] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> ClustersConfig:
+        if (self.catalogue == "table") != bool(self.columns):
+            raise ValueError('"columns" goes with catalogue = "table", and only with it')
+        if self.catalogue == "table" and not self.file:
+            raise ValueError('catalogue = "table" needs "file"')
+        return self
+
+
+class CrossmatchConfig(Settings):
+    """``[crossmatch]``: how spectra find their Gaia source (Fu et al. 2022, Sect. 2)."""
+
+    #: ``source_id`` joins the survey's own Gaia ids; ``position`` matches on the sky; ``auto`` uses the ids if
+    #: the survey has them in the release of the membership list, positions otherwise, and reports which.
+    method: Literal["auto", "source_id", "position"] = "auto"
+    radius: Angle = u.Quantity(3.5, "arcsec")
+
+
+class StarsConfig(Settings):
+    """``[stars]``: several spectra of one star."""
+
+    #: ``mean``: inverse-variance mean; ``best``: the spectrum of highest S/N.
+    combine: Literal["mean", "best"] = "mean"
+
+
+class VelocityConfig(Settings):
+    """``[velocity]``: Monte-Carlo selection (Fu et al. 2022, Sect. 2.1)."""
+
+    draws: Annotated[int, Field(ge=2)] = 5000
+    clip: Sigma = 2.0
+
+
+class ZeroPointConfig(Settings):
+    """``[zero_point]``: the reference the survey's velocities are compared with (Fu et al. 2022, Fig. 3)."""
+
+    reference: SurveyConfig | None = None
+    #: Fewer stars in common than this give no zero point.
+    minimum_stars: Annotated[int, Field(ge=2)] = 10
+
+
+class MetallicityConfig(Settings):
+    """``[metallicity]``: stellar-parameter quality control (Fu et al. 2022, Sect. 2.2)."""
+
+    draws: Annotated[int, Field(ge=2)] = 5000
+    teff: tuple[Temperature, Temperature] = (u.Quantity(4000.0, "K"), u.Quantity(7500.0, "K"))
+    #: Main-sequence stars cooler than this are not used.
+    cool_dwarf_teff: Temperature = u.Quantity(5000.0, "K")
+    #: ``isochrone``: a star is a giant if nearer in log g to the giant branch of the cluster's isochrone than to
+    #: its main sequence; ``logg``: if its log g is at most ``dwarf_logg`` (also used without an isochrone).
+    giant_rule: Literal["isochrone", "logg"] = "isochrone"
+    dwarf_logg: Gravity = u.Quantity(3.5, "dex")
+    isochrones: str = "parsec_v1.2S_gaia_dr2"
+    #: What to do with a star that has [Fe/H] but no effective temperature.
+    missing_teff: Literal["reject", "accept"] = "reject"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MetallicityConfig:
+        if not self.teff[0] < self.teff[1]:
+            raise ValueError(f"teff: {self.teff[0]} is not below {self.teff[1]}")
+        return self
+
+
+class FiguresConfig(Settings):
+    """``[figures]``: which figures are drawn."""
+
+    #: Clusters that get their own figures: names, or the ``largest`` so many.
+    clusters: tuple[str, ...] = ()
+    largest: Annotated[int, Field(ge=0)] = 3
+    formats: tuple[Literal["pdf", "png", "svg"], ...] = ("pdf", "png")
+
+
+class RunConfig(Settings):
+    """``[run]``: what concerns the computation, not the science."""
+
+    seed: Annotated[int, Field(ge=0)] = 20221101
+    title: str | None = None
+
+
+class Config(Settings):
+    """The whole configuration of a run."""
+
+    survey: SurveyConfig
+    members: MembersConfig
+    clusters: ClustersConfig
+    crossmatch: CrossmatchConfig = CrossmatchConfig()
+    stars: StarsConfig = StarsConfig()
+    velocity: VelocityConfig = VelocityConfig()
+    zero_point: ZeroPointConfig = ZeroPointConfig()
+    metallicity: MetallicityConfig = MetallicityConfig()
+    figures: FiguresConfig = FiguresConfig()
+    run: RunConfig = RunConfig()
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with the value used, ready for TOML or JSON."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def parse(data: dict[str, Any], *, where: str | Path = "configuration") -> Config:
+    """Validate a configuration given as nested dictionaries.
+
+    Raises
+    ------
+    ConfigError
+        Naming every wrong key with what was expected.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_explain(error), where=where, hint=_hint(error)) from error
+
+
+def load(path: str | Path) -> Config:
+    """Read and validate a TOML configuration.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, not TOML, or has a wrong key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError("no such configuration file", where=path, hint="check the path") from error
+    except IsADirectoryError as error:
+        raise ConfigError("this is a directory", where=path, expected="a TOML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 text (byte {error.start})", where=path, expected="a TOML file") from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=path) from error
+    return parse(data, where=path)
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    section, *rest = location
+    names = ".".join(str(part) for part in rest if not str(part).startswith("function-"))
+    return f"[{section}] {names}" if names else f"[{section}]"
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = _key(problem["loc"]) if problem["loc"] else "the file"
+        match problem["type"]:
+            case "extra_forbidden":
+                text = f"{key}: unknown key"
+            case "missing":
+                text = f"{key}: missing"
+            case "value_error":
+                text = f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+            case _:
+                text = f"{key}: got {problem['input']!r}; {problem['msg']}"
+        lines.append(text)
+    return lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines)
+
+
+def _hint(error: ValidationError) -> str | None:
+    """Suggest the nearest known key for the first unknown one."""
+    import difflib
+
+    for problem in error.errors():
+        if problem["type"] != "extra_forbidden":
+            continue
+        *parents, wrong = problem["loc"]
+        model: Any = Config
+        for parent in parents:
+            field = getattr(model, "model_fields", {}).get(parent)
+            model = None if field is None else field.annotation
+        known = list(getattr(model, "model_fields", {}))
+        close = difflib.get_close_matches(str(wrong), known, n=1)
+        if close:
+            return f"did you mean {close[0]!r}?"
+        if known:
+            return f"the keys here are: {', '.join(known)}"
+    return None
