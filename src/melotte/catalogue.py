@@ -1,0 +1,217 @@
+"""The result of a run: the cluster catalogue, the stars behind it, and the account of how it came about."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from . import figures
+from .config import Config
+from .errors import MelotteError
+from .isochrones import Isochrones
+from .members import same_name_key
+from .result import Step
+from .schema import CATALOGUE, MEMBER_STARS, to_qtable
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A cluster catalogue.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        One row per cluster, schema `melotte.schema.CATALOGUE`.
+    members : polars.DataFrame
+        One row per matched star with flag and reason, schema `melotte.schema.MEMBER_STARS`.
+    member_list : polars.DataFrame
+        The membership list after the probability cut (empty for a catalogue read back).
+    clusters : polars.DataFrame
+        The literature parameters of the clusters (empty for a catalogue read back).
+    zero_point : mapping or None
+        The survey's zero point: ``median``, ``mean``, ``sd``, ``error`` (km/s), ``n``; reference minus survey.
+    zero_point_pairs : polars.DataFrame or None
+        The stars behind it.
+    isochrones : Isochrones or None
+        The isochrones the cool-dwarf rule used.
+    config : Config
+        The configuration, with every default.
+    steps : tuple of Step
+        Where each row went.
+    notes : tuple of str
+        What a reader must know.
+    inputs : mapping
+        Role -> (path, SHA-256) of each input file.
+    """
+
+    frame: pl.DataFrame
+    members: pl.DataFrame
+    member_list: pl.DataFrame
+    clusters: pl.DataFrame
+    zero_point: Mapping[str, Any] | None
+    zero_point_pairs: pl.DataFrame | None
+    isochrones: Isochrones | None
+    config: Config
+    config_name: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    inputs: Mapping[str, tuple[Path, str]]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frame["cluster"])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and same_name_key(name) in self._names
+
+    def __getitem__(self, name: str) -> ClusterView:
+        key = same_name_key(name)
+        if key not in self._names:
+            close = difflib.get_close_matches(key, self._names, n=3, cutoff=0.6)
+            raise MelotteError(
+                f"no cluster {name!r} among the {len(self)} of this catalogue",
+                hint=f"did you mean {' or '.join(self._names[c] for c in close)}?" if close else None,
+            )
+        return ClusterView(self, self._names[key])
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {same_name_key(name): name for name in self.frame["cluster"]}
+
+    @property
+    def survey(self) -> str:
+        """Name of the survey, for titles."""
+        return self.config.survey.name or self.config.survey.adapter
+
+    @property
+    def plot(self) -> Plots:
+        """Figures of this catalogue."""
+        return Plots(self)
+
+    def to_table(self) -> QTable:
+        """The cluster catalogue as an `astropy.table.QTable`."""
+        return to_qtable(self.frame, CATALOGUE)
+
+    def to_polars(self) -> pl.DataFrame:
+        """The cluster catalogue as a polars table."""
+        return self.frame
+
+    def members_table(self) -> QTable:
+        """The matched stars as an `astropy.table.QTable`."""
+        return to_qtable(self.members, MEMBER_STARS)
+
+    def largest(self, n: int) -> list[str]:
+        """Names of the ``n`` clusters with the most matched stars."""
+        return self.frame.sort("n_all", "cluster", descending=[True, False])["cluster"].head(n).to_list()
+
+    def summary(self) -> str:
+        """The account of the run, for a terminal."""
+        lines = []
+        for step in self.steps:
+            lines.append(f"{step.name:<28} {step.came_in:>11,} {step.unit} in, {step.went_on:>11,} on")
+            lines += [f"{'':<28} {-count:>+11,} {reason}" for reason, count in step.lost.items() if count]
+        n_feh = self.frame.filter(pl.col("n_feh") > 0).height
+        n_rv = self.frame.filter(pl.col("n_rv") > 0).height
+        lines.append("")
+        lines.append(
+            f"{len(self)} clusters with {self.members.height:,} stars; radial velocity for {n_rv}, [Fe/H] for {n_feh}"
+        )
+        if self.zero_point:
+            lines.append(
+                "zero point (reference - survey): "
+                f"{self.zero_point['median']:+.2f} +- {self.zero_point['error']:.2f} km/s "
+                f"from {self.zero_point['n']} stars"
+            )
+        top = self.frame.sort("n_all", "cluster", descending=[True, False]).head(5)
+        lines.append("largest clusters:")
+        lines += [f"  {describe_cluster(row)}" for row in top.iter_rows(named=True)]
+        if self.notes:
+            lines.append("notes:")
+            lines += [f"  - {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def describe_cluster(row: Mapping[str, Any]) -> str:
+    """One line with the radial velocity and [Fe/H] of a row of the catalogue."""
+
+    def value(name: str, digits: int, unit: str) -> str:
+        if row[name] is None:
+            return "-"
+        error = row[f"{name}_error"]
+        tail = "" if error is None else f" +- {error:.{digits}f}"
+        return f"{row[name]:+.{digits}f}{tail}{unit}"
+
+    return (
+        f"{row['cluster']:<18} {row['n_all']:>5} stars   RV {value('rv_med', 2, ' km/s'):<24} ({row['n_rv']})"
+        f"   [Fe/H] {value('feh_med', 3, ''):<18} ({row['n_feh']})"
+    )
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """One cluster of a catalogue."""
+
+    catalogue: Catalogue
+    name: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The cluster's row of the catalogue."""
+        return self.catalogue.frame.row(by_predicate=pl.col("cluster") == self.name, named=True)
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """The cluster's matched stars, schema `melotte.schema.MEMBER_STARS`."""
+        return self.catalogue.members.filter(pl.col("cluster") == self.name)
+
+    def explain(self) -> pl.DataFrame:
+        """One row per star: its values, its flag and the reason for it, the best-placed first."""
+        return self.members.sort(pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}), "source_id").select(
+            "source_id",
+            "probability",
+            "snr",
+            "n_spectra",
+            "rv",
+            "rv_error",
+            "rv_deviation",
+            "teff",
+            "logg",
+            "feh",
+            "feh_error",
+            "flag",
+            "reason",
+        )
+
+    def __repr__(self) -> str:
+        return describe_cluster(self.row)
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The figures of a catalogue, each returned as a `matplotlib.figure.Figure`."""
+
+    catalogue: Catalogue
+
+    def sky(self, *, ax: Axes | None = None) -> Figure:
+        """Sky coverage (Fig. 1 of Fu et al. 2022)."""
+        return figures.sky_coverage(self.catalogue.member_list, self.catalogue.members, ax=ax)
+
+    def rv(self, name: str, *, ax: Axes | None = None) -> Figure:
+        """Radial-velocity selection of one cluster (Fig. 2)."""
+        cluster = self.catalogue[name]
+        return figures.rv_selection(cluster.members, cluster.row, ax=ax)

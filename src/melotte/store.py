@@ -1,0 +1,125 @@
+"""Saved stages: what a later run can start from, refused if it was made from anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .errors import MelotteError, ReadError
+from .result import Step
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Product:
+    """What one stage made: tables, the account of the rows, notes, and single numbers."""
+
+    frames: Mapping[str, pl.DataFrame]
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """Reads and writes the products of the stages below one directory.
+
+    Parameters
+    ----------
+    directory : pathlib.Path or None
+        Where the stages are kept; nothing is written if None.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
+
+    def save(self, stage: str, product: Product, *, key: str) -> None:
+        """Write a product; the record that makes it valid is written last."""
+        if self.directory is None:
+            return
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            record = self._record(stage)
+            record.unlink(missing_ok=True)
+            digests = {}
+            for name, frame in product.frames.items():
+                path = self._table(stage, name)
+                part = path.with_suffix(f".{os.getpid()}.part")
+                frame.write_parquet(part)
+                part.replace(path)
+                digests[name] = sha256(path)
+            content = {
+                "key": key,
+                "tables": digests,
+                "steps": [
+                    {"name": s.name, "unit": s.unit, "came_in": s.came_in, "lost": dict(s.lost)} for s in product.steps
+                ],
+                "notes": list(product.notes),
+                "facts": dict(product.facts),
+            }
+            part = record.with_suffix(f".{os.getpid()}.part")
+            part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            part.replace(record)
+        except OSError as error:
+            raise MelotteError(
+                f"stage {stage!r} cannot be saved: {error.strerror}",
+                where=self.directory,
+                hint="choose another --out directory, or free space",
+            ) from error
+
+    def load(self, stage: str, *, key: str) -> Product:
+        """Read a product that was saved with the same key.
+
+        Raises
+        ------
+        ReadError
+            If the stage was not saved, was saved from other inputs or settings, or does not match its checksum.
+        """
+        assert self.directory is not None
+        again = "run without --from, or with an earlier stage"
+        record = self._record(stage)
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+            saved_key, tables = content["key"], content["tables"]
+        except FileNotFoundError as error:
+            raise ReadError(f"stage {stage!r} is not saved here", where=self.directory, hint=again) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReadError(f"the record of stage {stage!r} cannot be read", where=record, hint=again) from error
+        if saved_key != key:
+            raise ReadError(
+                f"stage {stage!r} was saved from other inputs, settings or another version of Melotte",
+                where=record,
+                expected="the inputs and settings of this run, up to this stage",
+                hint=again,
+            )
+        frames = {}
+        for name, digest in tables.items():
+            path = self._table(stage, name)
+            if not path.is_file() or sha256(path) != digest:
+                raise ReadError("this saved table is missing or was changed", where=path, hint=again)
+            frames[name] = pl.read_parquet(path)
+        return Product(
+            frames,
+            tuple(Step(**step) for step in content["steps"]),
+            tuple(content["notes"]),
+            content["facts"],
+        )
+
+    def _record(self, stage: str) -> Path:
+        assert self.directory is not None
+        return self.directory / f"{stage}.json"
+
+    def _table(self, stage: str, name: str) -> Path:
+        assert self.directory is not None
+        return self.directory / f"{stage}.{name}.parquet"
