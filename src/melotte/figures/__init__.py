@@ -1,1 +1,32 @@
-"""TODO"""
+"""Figures: every function takes tables and optional axes and returns the `matplotlib.figure.Figure`.
+
+Nothing here touches pyplot or leaves a setting of matplotlib changed.
+"""
+
+from .cmd import cmd_pair
+from .comparison import FEH, RV, Quantity, compare
+from .overview import catalogue_overview
+from .parameters import kiel
+from .recovery import recovery
+from .sky import sky_coverage
+from .style import DOUBLE, SINGLE, STYLE_FILE, save, style
+from .velocity import rv_selection, zero_point
+
+__all__ = [
+    "DOUBLE",
+    "FEH",
+    "RV",
+    "SINGLE",
+    "STYLE_FILE",
+    "Quantity",
+    "catalogue_overview",
+    "cmd_pair",
+    "compare",
+    "kiel",
+    "recovery",
+    "rv_selection",
+    "save",
+    "sky_coverage",
+    "style",
+    "zero_point",
+]

@@ -1,0 +1,148 @@
+"""Our values against somebody else's, for any quantity (Fu et al. 2022, Figs. 6 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ._common import Floats, make_axes, number, padded, say, values
+from .style import BLUE, DARK, SINGLE, VERMILLION, styled
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is compared: its symbol (mathtext allowed), unit and number of decimals."""
+
+    symbol: str
+    unit: str
+    digits: int
+
+
+RV = Quantity("RV", r"km s$^{-1}$", 2)
+FEH = Quantity("[Fe/H]", "dex", 3)
+
+
+@styled
+def compare(
+    table: pl.DataFrame,
+    ours: str,
+    theirs: str,
+    *,
+    quantity: Quantity = RV,
+    ours_error: str | None = None,
+    theirs_error: str | None = None,
+    count: str | None = None,
+    ours_label: str = "this work",
+    theirs_label: str = "literature",
+    title: str = "",
+    axes: Sequence[Axes] | None = None,
+) -> Figure:
+    """Ours against theirs with the line of equality (top), the difference ours - theirs (bottom).
+
+    The bottom panel marks the median difference (line) and +- one standard deviation (band), and is limited to the
+    central 98 % or five robust standard deviations, whichever is wider; points outside are triangles at its edge.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        One row per cluster, both values in it; rows without both are not drawn.
+    ours, theirs : str
+        Columns of the two values, in one unit.
+    quantity : Quantity
+        `RV`, `FEH` or another.
+    ours_error, theirs_error : str, optional
+        Columns of the uncertainties.
+    count : str, optional
+        Column with our number of stars, shown as colour.
+    ours_label, theirs_label, title : str
+        Texts.
+    axes : sequence of two Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, (top, bottom) = make_axes(axes, (2, 1), (SINGLE, SINGLE * 1.3), sharex=axes is None, height_ratios=(2.4, 1))
+    x, y = values(table, theirs), values(table, ours)
+    both = np.isfinite(x) & np.isfinite(y)
+    unit = f" ({quantity.unit})" if quantity.unit else ""
+    top.set_ylabel(f"{quantity.symbol} {ours_label}{unit}")
+    bottom.set_ylabel(rf"$\Delta${quantity.symbol}{unit}")
+    bottom.set_xlabel(f"{quantity.symbol} {theirs_label}{unit}")
+    if title:
+        top.set_title(title)
+    if not both.any():
+        say(top, "no cluster in common")
+        return figure
+    x, y = x[both], y[both]
+    x_error, y_error = (_errors(table, name, both) for name in (theirs_error, ours_error))
+    colour = values(table, count)[both] if count else None
+    if colour is not None and not (colour > 0).any():
+        colour = None
+    d = y - x
+    median, sd = float(np.median(d)), float(np.std(d, ddof=1)) if d.size > 1 else float("nan")
+    half = _half_range(d, median)
+    outside = np.abs(d - median) > half
+    d_error = None if x_error is None and y_error is None else np.hypot(_zero(x_error, d), _zero(y_error, d))
+
+    for ax, yy, ye in ((top, y, y_error), (bottom, np.where(outside, np.nan, d), d_error)):
+        xe = x_error if ax is top else None
+        if xe is not None or ye is not None:
+            bars = ax.errorbar(x, yy, xerr=xe, yerr=ye, fmt="none", ecolor="0.75", elinewidth=0.5, zorder=2)
+            bars.set_label("errors")
+        if colour is None:
+            ax.plot(x, yy, ls="", marker="o", ms=3.0, mew=0, color=BLUE, alpha=0.8, zorder=3, label="clusters")
+        else:
+            norm = LogNorm(1, max(float(np.nanmax(colour)), 10.0))
+            ax.scatter(x, yy, c=colour, s=12, norm=norm, ec="0.15", lw=0.25, zorder=3, label="clusters", cmap="viridis")
+    if colour is not None:
+        bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=[top, bottom], pad=0.02, aspect=35)
+        bar.set_label("Number of stars")
+    for sign, marker in ((1, "^"), (-1, "v")):
+        m = outside & (np.sign(d - median) == sign)
+        at = np.full(int(m.sum()), median + sign * 0.94 * half)
+        bottom.plot(x[m], at, ls="", marker=marker, ms=3, mfc="none", mec=BLUE, mew=0.6, zorder=3, label="outside")
+    limits = padded(np.concatenate([x, y]))
+    if limits is not None:
+        top.plot(limits, limits, color=DARK, lw=0.8, zorder=1, label="equality")
+        top.set_xlim(*limits)
+        top.set_ylim(*limits)
+        bottom.set_xlim(*limits)
+    bottom.axhline(0, color=DARK, lw=0.6, zorder=1)
+    bottom.axhline(median, color=VERMILLION, lw=1.0, zorder=4, label="median")
+    if np.isfinite(sd):
+        bottom.axhspan(median - sd, median + sd, color=VERMILLION, alpha=0.15, lw=0, zorder=0)
+    bottom.set_ylim(median - half, median + half)
+    text = (
+        rf"$n$ = {d.size}"
+        f"\nmedian {number(median, quantity.digits)}\ns.d. {number(sd, quantity.digits)}"
+    )
+    top.text(0.04, 0.96, text, transform=top.transAxes, va="top", fontsize=8)
+    return figure
+
+
+def _errors(table: pl.DataFrame, name: str | None, both: NDArray[np.bool_]) -> Floats | None:
+    if name is None:
+        return None
+    error = values(table, name)[both]
+    return np.where(np.isfinite(error), error, 0.0)
+
+
+def _zero(error: Floats | None, like: Floats) -> Floats:
+    return np.zeros_like(like) if error is None else error
+
+
+def _half_range(d: Floats, median: float) -> float:
+    robust = 1.4826 * float(np.median(np.abs(d - median)))
+    central = float(np.percentile(np.abs(d - median), 98))
+    half = min(1.15 * float(np.abs(d - median).max()), max(5 * robust, 1.1 * central))
+    return half if half > 0 else max(1e-3, 0.1 * abs(median))
