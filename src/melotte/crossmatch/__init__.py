@@ -1,1 +1,9 @@
-"""TODO"""
+"""Cross-match: which Gaia source is in the fibre, at the epoch of the spectrum (Fu et al. 2022, Sect. 2)."""
+
+from __future__ import annotations
+
+from .epoch import propagate
+from .identify import identify
+from .local import match_positions
+
+__all__ = ["identify", "match_positions", "propagate"]

@@ -1,0 +1,393 @@
+"""Compiled kernels of the local engine: the sky index, the search, the account per spectrum.
+
+The index holds the spectra in declination zones, sorted by right ascension inside a zone, with a table of right
+ascension buckets per zone so that a source finds its window without a search. The sources only stream past it: their
+order is free and they are never held together.
+
+Every number of a pair is computed from that pair alone, and sums over the sources of a spectrum run in the order
+(separation, source_id): the result does not depend on batches, threads or partitions, to the last bit. Kernels are
+compiled without ``fastmath`` for the same reason.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+RAD = math.pi / 180.0
+ARCSEC_PER_RAD = 206264.80624709636
+RAD_PER_MAS = RAD / 3.6e6
+#: Windows are wider than the radius by this much (rad; 2e-6 arcsec), far above the rounding of any angle here.
+SLACK = 1e-11
+
+_jit: Any = numba.njit(cache=True, nogil=True)
+
+
+@_jit
+def _cos_dec(dec_deg):  # type: ignore[no-untyped-def]
+    # 90 - |dec| is exact in binary: no digits of the cosine are lost at a pole.
+    return math.sin((90.0 - abs(dec_deg)) * RAD)
+
+
+@_jit
+def _ra_difference(a, b):  # type: ignore[no-untyped-def]
+    """a - b in (-180, 180], each step exact for neighbours on either side of 0/360."""
+    d = a - b
+    if d > 180.0:
+        d = (a - 360.0) - b
+    elif d <= -180.0:
+        d = a - (b - 360.0)
+    return d
+
+
+@_jit
+def offsets(  # type: ignore[no-untyped-def]
+    ra_s, dec_s, sin_s, cos_s, ra_0, dec_0, sin_0, cos_0, east, north
+):
+    """Separation (arcsec) and position angle (deg) of a source as seen from a spectrum.
+
+    The source's direction, moved by (``east``, ``north``) rad along the tangent plane at its catalogue position, in
+    the local (east, north, radial) frame of the spectrum. Written in differences of angles, so that the error is
+    1e-16 of the separation or of the motion, not of the radian.
+    """
+    d_ra = _ra_difference(ra_s, ra_0) * RAD
+    d_dec = (dec_s - dec_0) * RAD
+    sin_a = math.sin(d_ra)
+    cos_a = math.cos(d_ra)
+    half = math.sin(0.5 * d_ra)
+    versed = 2.0 * half * half
+    sin_d = math.sin(d_dec)
+    cos_d = math.cos(d_dec)
+    e = east * cos_a + north * sin_0 * sin_a - cos_0 * sin_a
+    n = -east * sin_s * sin_a + north * (cos_d - sin_0 * sin_s * versed) + (cos_0 * sin_s * versed - sin_d)
+    x = cos_s * sin_a
+    y = sin_d + cos_s * sin_0 * versed
+    z = cos_d - cos_s * cos_0 * versed
+    r = east * x + north * y + z
+    separation = math.atan2(math.sqrt(e * e + n * n), r) * ARCSEC_PER_RAD
+    angle = math.atan2(e, n) / RAD
+    if angle < 0.0:
+        angle += 360.0
+    return separation, angle
+
+
+@_jit
+def pairwise(  # type: ignore[no-untyped-def]
+    ra_s, dec_s, epoch_s, ra_0, dec_0, pmra, pmdec, epoch_0, separation, angle
+):
+    """Separation and position angle of given pairs, row by row, at the epoch of the spectrum."""
+    for i in range(len(ra_s)):
+        east = 0.0
+        north = 0.0
+        if not (math.isnan(pmra[i]) or math.isnan(pmdec[i])):
+            scale = (epoch_s[i] - epoch_0[i]) * RAD_PER_MAS
+            east = pmra[i] * scale
+            north = pmdec[i] * scale
+        separation[i], angle[i] = offsets(
+            ra_s[i],
+            dec_s[i],
+            math.sin(dec_s[i] * RAD),
+            _cos_dec(dec_s[i]),
+            ra_0[i],
+            dec_0[i],
+            math.sin(dec_0[i] * RAD),
+            _cos_dec(dec_0[i]),
+            east,
+            north,
+        )
+
+
+@_jit
+def _bucket(ra, low, scale, count):  # type: ignore[no-untyped-def]
+    b = int((ra - low) * scale)
+    if b < 0:
+        return 0
+    if b >= count:
+        return count - 1
+    return b
+
+
+@_jit
+def zone_extents(ra, dec, height, n_zones):  # type: ignore[no-untyped-def]
+    """Per zone: lowest and highest right ascension, and the first bucket (one bucket per spectrum, at least one)."""
+    low = np.full(n_zones, 1e9)
+    high = np.full(n_zones, -1e9)
+    count = np.zeros(n_zones, dtype=np.int64)
+    for i in range(len(ra)):
+        z = min(int((dec[i] + 90.0) / height), n_zones - 1)
+        count[z] += 1
+        low[z] = min(low[z], ra[i])
+        high[z] = max(high[z], ra[i])
+    first = np.zeros(n_zones + 1, dtype=np.int64)
+    for z in range(n_zones):
+        first[z + 1] = first[z] + max(count[z], 1)
+    return low, high, first
+
+
+@_jit
+def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-untyped-def]
+    """Order of the spectra by (zone, right ascension), and where each bucket starts in it."""
+    n = len(ra)
+    scale = np.zeros(n_zones)
+    for z in range(n_zones):
+        width = high[z] - low[z]
+        if width > 0.0:
+            # A hair less than one bucket per spectrum, so that the highest one falls inside the table.
+            scale[z] = (first[z + 1] - first[z]) / width * (1.0 - 1e-12)
+    start = np.zeros(first[n_zones] + 1, dtype=np.int32)
+    where = np.empty(n, dtype=np.int32)
+    for i in range(n):
+        z = min(int((dec[i] + 90.0) / height), n_zones - 1)
+        b = first[z] + _bucket(ra[i], low[z], scale[z], first[z + 1] - first[z])
+        where[i] = b
+        start[b + 1] += 1
+    for b in range(len(start) - 1):
+        start[b + 1] += start[b]
+    fill = start[:-1].copy()
+    order = np.empty(n, dtype=np.int32)
+    for i in range(n):
+        order[fill[where[i]]] = i
+        fill[where[i]] += 1
+    for b in range(len(start) - 1):
+        lo = start[b]
+        hi = start[b + 1]
+        if hi - lo > 24:
+            piece = order[lo:hi].copy()
+            rank = np.argsort(ra[piece], kind="mergesort")
+            for k in range(hi - lo):
+                order[lo + k] = piece[rank[k]]
+        else:
+            for k in range(lo + 1, hi):
+                row = order[k]
+                j = k - 1
+                while j >= lo and ra[order[j]] > ra[row]:
+                    order[j + 1] = order[j]
+                    j -= 1
+                order[j + 1] = row
+    return scale, start, order
+
+
+@_jit
+def trigonometry(dec, sine, cosine):  # type: ignore[no-untyped-def]
+    """Sine and cosine of declinations in degrees."""
+    for i in range(len(dec)):
+        sine[i] = math.sin(dec[i] * RAD)
+        cosine[i] = _cos_dec(dec[i])
+
+
+@_jit
+def search(  # type: ignore[no-untyped-def]
+    ra, dec, pmra, pmdec, epoch, radius_arcsec, first_epoch, last_epoch, height, low, high, first, scale, start,
+    order, ra_s, dec_s, sin_s, cos_s, epoch_s
+):  # fmt: skip
+    """All pairs of an indexed spectrum and one of these sources within the radius at the spectrum's epoch.
+
+    The window of a source is the radius plus the longest way it can have moved between its own epoch and the first
+    or the last epoch of the spectra: no motion is too fast to be found.
+
+    Returns
+    -------
+    spectrum, source, separation, angle, moved : ndarray
+        Row of the spectrum, row of the source, arcsec, deg, and whether a proper motion was applied.
+    """
+    n_zones = len(low)
+    capacity = max(1024, len(ra) // 4)
+    found = 0
+    spectrum = np.empty(capacity, dtype=np.int32)
+    source = np.empty(capacity, dtype=np.int32)
+    separation = np.empty(capacity, dtype=np.float64)
+    angle = np.empty(capacity, dtype=np.float64)
+    moved = np.empty(capacity, dtype=np.bool_)
+    radius = radius_arcsec / ARCSEC_PER_RAD
+    lo = np.empty(2)
+    hi = np.empty(2)
+    for i in range(len(ra)):
+        has_motion = not (math.isnan(pmra[i]) or math.isnan(pmdec[i]))
+        reach = radius + SLACK
+        if has_motion:
+            span = max(abs(first_epoch - epoch[i]), abs(last_epoch - epoch[i]))
+            reach += math.sqrt(pmra[i] * pmra[i] + pmdec[i] * pmdec[i]) * RAD_PER_MAS * span
+        reach_deg = reach / RAD
+        z_first = min(max(int((dec[i] - reach_deg + 90.0) / height), 0), n_zones - 1)
+        z_last = min(int((dec[i] + reach_deg + 90.0) / height), n_zones - 1)
+        # Half-width in right ascension of a cap (spherical right triangle): sin(w) = sin(reach) / cos(dec).
+        n_windows = 1
+        lo[0] = 0.0
+        hi[0] = 360.0
+        sin_0 = 2.0
+        cos_0 = _cos_dec(dec[i])
+        if reach < 1.5 and abs(dec[i]) + reach_deg < 90.0 - 1e-6:
+            ratio = math.sin(reach) / cos_0
+            if ratio < 1.0:
+                width = math.asin(ratio) / RAD + SLACK / cos_0
+                if width < 180.0:
+                    lo[0] = ra[i] - width
+                    hi[0] = ra[i] + width
+                    if lo[0] < 0.0:
+                        n_windows = 2
+                        lo[1] = lo[0] + 360.0
+                        hi[1] = 360.0
+                        lo[0] = 0.0
+                    elif hi[0] >= 360.0:
+                        n_windows = 2
+                        lo[1] = 0.0
+                        hi[1] = hi[0] - 360.0
+                        hi[0] = 360.0
+        for z in range(z_first, z_last + 1):
+            for w in range(n_windows):
+                if lo[w] > high[z] or hi[w] < low[z]:
+                    continue
+                size = first[z + 1] - first[z]
+                b = first[z] + _bucket(lo[w], low[z], scale[z], size)
+                k = start[b]
+                top = start[b + 1]
+                stop = start[first[z + 1]]
+                while top - k > 16:
+                    middle = (k + top) // 2
+                    if ra_s[middle] < lo[w]:
+                        k = middle
+                    else:
+                        top = middle
+                while k < stop and ra_s[k] < lo[w]:
+                    k += 1
+                while k < stop and ra_s[k] <= hi[w]:
+                    if abs(dec_s[k] - dec[i]) <= reach_deg:
+                        if sin_0 > 1.5:
+                            sin_0 = math.sin(dec[i] * RAD)
+                        east = 0.0
+                        north = 0.0
+                        if has_motion:
+                            years = (epoch_s[k] - epoch[i]) * RAD_PER_MAS
+                            east = pmra[i] * years
+                            north = pmdec[i] * years
+                        sep, pa = offsets(
+                            ra_s[k], dec_s[k], sin_s[k], cos_s[k], ra[i], dec[i], sin_0, cos_0, east, north
+                        )
+                        if sep <= radius_arcsec:
+                            if found == capacity:
+                                capacity *= 2
+                                spectrum = _grown(spectrum, capacity)
+                                source = _grown(source, capacity)
+                                separation = _grown(separation, capacity)
+                                angle = _grown(angle, capacity)
+                                moved = _grown(moved, capacity)
+                            spectrum[found] = order[k]
+                            source[found] = i
+                            separation[found] = sep
+                            angle[found] = pa
+                            moved[found] = has_motion
+                            found += 1
+                    k += 1
+    return (
+        spectrum[:found].copy(),
+        source[:found].copy(),
+        separation[:found].copy(),
+        angle[:found].copy(),
+        moved[:found].copy(),
+    )
+
+
+@_jit
+def _grown(array, capacity):  # type: ignore[no-untyped-def]
+    larger = np.empty(capacity, dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+@_jit
+def account(n_spectra, spectrum, source_id, separation, g_mag):  # type: ignore[no-untyped-def]
+    """Canonical order of the pairs, number of sources and flux fraction per spectrum.
+
+    Returns
+    -------
+    order : ndarray of int32
+        Pairs by (spectrum, separation, source_id); a source given twice with the same astrometry appears once.
+    n_in_radius : ndarray of int32
+        Of ``order``.
+    fraction : ndarray of float64
+        Of ``order``; NaN where a magnitude among the sources of the spectrum is missing.
+    conflict : int
+        A pair whose source_id occurs again for the same spectrum with another separation; -1 if none.
+    """
+    n = len(spectrum)
+    start = np.zeros(n_spectra + 1, dtype=np.int32)
+    for i in range(n):
+        start[spectrum[i] + 1] += 1
+    for s in range(n_spectra):
+        start[s + 1] += start[s]
+    fill = start[:-1].copy()
+    order = np.empty(n, dtype=np.int32)
+    for i in range(n):
+        order[fill[spectrum[i]]] = i
+        fill[spectrum[i]] += 1
+    number = np.empty(n, dtype=np.int32)
+    fraction = np.empty(n, dtype=np.float64)
+    conflict = -1
+    kept = 0
+    for s in range(n_spectra):
+        lo = start[s]
+        hi = start[s + 1]
+        if lo == hi:
+            continue
+        if hi - lo > 32:
+            # Two stable sorts, least significant key first.
+            piece = order[lo:hi].copy()
+            piece = piece[np.argsort(source_id[piece], kind="mergesort")]
+            order[lo:hi] = piece[np.argsort(separation[piece], kind="mergesort")]
+        else:
+            for k in range(lo + 1, hi):
+                pair = order[k]
+                j = k - 1
+                while j >= lo and (
+                    separation[order[j]] > separation[pair]
+                    or (separation[order[j]] == separation[pair] and source_id[order[j]] > source_id[pair])
+                ):
+                    order[j + 1] = order[j]
+                    j -= 1
+                order[j + 1] = pair
+        if hi - lo > 1:
+            ids = np.sort(source_id[order[lo:hi]])
+            repeated = 0
+            for k in range(1, hi - lo):
+                if ids[k] == ids[k - 1]:
+                    repeated += 1
+            if repeated:
+                same = 0
+                for k in range(lo + 1, hi):
+                    a = order[k]
+                    b = order[k - 1]
+                    if source_id[a] == source_id[b] and separation[a] == separation[b]:
+                        same += 1
+                if same != repeated:
+                    conflict = order[lo]
+        begin = kept
+        brightest = math.inf
+        complete = True
+        for k in range(lo, hi):
+            pair = order[k]
+            if (
+                kept > begin
+                and source_id[order[kept - 1]] == source_id[pair]
+                and separation[order[kept - 1]] == separation[pair]
+            ):
+                continue
+            order[kept] = pair
+            kept += 1
+            if math.isnan(g_mag[pair]):
+                complete = False
+            else:
+                brightest = min(brightest, g_mag[pair])
+        total = 0.0
+        if complete:
+            for k in range(begin, kept):
+                total += 10.0 ** (-0.4 * (g_mag[order[k]] - brightest))
+        for k in range(begin, kept):
+            number[k] = kept - begin
+            if complete:
+                fraction[k] = 10.0 ** (-0.4 * (g_mag[order[k]] - brightest)) / total
+            else:
+                fraction[k] = math.nan
+    return order[:kept].copy(), number[:kept].copy(), fraction[:kept].copy(), conflict
