@@ -1,0 +1,322 @@
+"""Radial-velocity quality control, cluster velocities and the survey's zero point (Fu et al. 2022, Sect. 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from .config import VelocityConfig, ZeroPointConfig
+from .montecarlo import Progress, summarise
+from .randomness import Streams
+from .result import Step
+from .schema import CATALOGUE, MEMBER_STARS, SPECTRA, STARS
+from .stars import has_valid_error, weighted_mean
+
+#: The catalogue's columns this stage fills.
+CLUSTER_VELOCITIES = CATALOGUE.select(
+    [
+        "cluster",
+        "n_all",
+        "n_rv",
+        "rv_med",
+        "rv_med_error",
+        "rv_mean",
+        "rv_mean_error",
+        "rv_scatter",
+    ],
+    name="cluster velocities",
+)
+
+
+@dataclass(frozen=True)
+class VelocityResult:
+    """What the velocity stage found.
+
+    Attributes
+    ----------
+    members : polars.DataFrame
+        MEMBER_STARS with flag 0 or 1, sorted by cluster and source_id.
+    clusters : polars.DataFrame
+        One row per cluster with a velocity (columns of ``CLUSTER_VELOCITIES``).
+    rejected : polars.DataFrame
+        Clusters without one: ``cluster``, ``n_all``, ``reason``.
+    settings : VelocityConfig
+        The settings used.
+    steps : tuple of Step
+        Where each star went.
+    notes : tuple of str
+        Warnings a reader must know.
+    """
+
+    members: pl.DataFrame
+    clusters: pl.DataFrame
+    rejected: pl.DataFrame
+    settings: VelocityConfig
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def select(
+    stars: pl.DataFrame,
+    *,
+    settings: VelocityConfig,
+    rng: Streams,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> VelocityResult:
+    """Select the stars of each cluster by radial velocity and derive the cluster's velocity.
+
+    Per cluster, with mu and sigma the mean and standard deviation of all velocities drawn from N(rv, rv_error) of its
+    stars: a star with \\|rv - mu\\| <= clip * sigma (its measured rv) gets flag 1, every other flag 0. Then from new
+    draws of the flag-1 stars the mean and the median over the stars of each draw; ``rv_mean`` and ``rv_med`` are the
+    means of these over the draws, their errors the standard deviations over the draws. A single star gives its own
+    rv and error (of a star alone in its cluster, mu and sigma are these too). ``rv_scatter`` is the sample standard
+    deviation of the measured rv of the flag-1 stars.
+
+    Parameters
+    ----------
+    stars : polars.DataFrame
+        One row per (cluster, source_id), as `melotte.stars.assign` makes it. The order of the rows does not matter.
+    settings : VelocityConfig
+        Number of draws and clip.
+    rng : Streams
+        The run's generators; the stage uses ``rng.child("velocity")``.
+    jobs : int
+        Number of threads; the result does not depend on it.
+    progress : callable, optional
+        Called with (clusters done, clusters in all).
+
+    Returns
+    -------
+    VelocityResult
+
+    References
+    ----------
+    Fu et al. 2022, A&A 668, A4, Sect. 2.1.
+    """
+    streams = rng.child("velocity")
+    stars = stars.sort("cluster", "source_id")
+    usable = stars.filter(has_valid_error("rv")).select("cluster", "rv", "rv_error")
+    pooled = summarise(
+        usable, "rv", rng=streams.child("selection"), draws=settings.draws, median=False, jobs=jobs
+    ).select("cluster", "pooled_mean", "pooled_sd")
+    flagged = _flag(stars.join(pooled, on="cluster", how="left", maintain_order="left"), settings.clip)
+    members = MEMBER_STARS.conform(flagged, where="members after the velocity selection")
+
+    used = flagged.filter(pl.col("flag") == 1)
+    centre = summarise(
+        used.select("cluster", "rv", "rv_error"),
+        "rv",
+        rng=streams.child("cluster"),
+        draws=settings.draws,
+        jobs=jobs,
+        progress=progress,
+    )
+    counts = flagged.group_by("cluster", maintain_order=True).agg(
+        pl.len().alias("n_all"),
+        (pl.col("flag") == 1).sum().alias("n_rv"),
+        pl.col("pooled_mean").first(),
+        pl.col("rv").filter(pl.col("flag") == 1).std(ddof=1).alias("rv_scatter"),
+    )
+    clusters = counts.join(centre, on="cluster", how="inner", maintain_order="left").rename(
+        {"median": "rv_med", "median_sd": "rv_med_error", "mean": "rv_mean", "mean_sd": "rv_mean_error"}
+    )
+    rejected = counts.filter(pl.col("n_rv") == 0).select(
+        "cluster",
+        pl.col("n_all").cast(pl.Int32),
+        pl.when(pl.col("pooled_mean").is_null())
+        .then(pl.lit("no star with a radial velocity and a valid error of it"))
+        .otherwise(pl.format("no star within {} sigma of the mean", pl.lit(f"{settings.clip:g}")))
+        .alias("reason"),
+    )
+    return VelocityResult(
+        members=members,
+        clusters=CLUSTER_VELOCITIES.conform(clusters, where="cluster velocities"),
+        rejected=rejected,
+        settings=settings,
+        steps=_steps(flagged, counts, settings.clip),
+        notes=_notes(flagged, rejected),
+    )
+
+
+def _flag(stars: pl.DataFrame, clip: float) -> pl.DataFrame:
+    """Add limits, deviation, flag and reason; ``pooled_mean`` and ``pooled_sd`` are there already."""
+    mu, sigma = pl.col("pooled_mean"), pl.col("pooled_sd")
+    stars = stars.with_columns(
+        (mu - clip * sigma).alias("rv_low"),
+        (mu + clip * sigma).alias("rv_high"),
+        ((pl.col("rv") - mu) / sigma).alias("rv_deviation"),
+    )
+    valid, inside = has_valid_error("rv"), pl.col("rv_deviation").abs() <= clip
+    numbers = pl.format(
+        "RV {} km/s is {} sigma from the cluster's {}; accepted {} to {} km/s",
+        _number("rv", 2),
+        pl.col("rv_deviation").abs().round(3),
+        _number("pooled_mean", 2),
+        _number("rv_low", 2),
+        _number("rv_high", 2),
+    )
+    reason = (
+        pl.when(pl.col("rv").is_null())
+        .then(pl.lit("no radial velocity"))
+        .when(pl.col("rv_error").is_null())
+        .then(pl.format("RV {} km/s has no error", _number("rv", 2)))
+        .when(~valid)
+        .then(pl.format("RV {} km/s has an error of zero", _number("rv", 2)))
+        .otherwise(numbers)
+    )
+    return stars.with_columns((valid & inside.fill_null(False)).cast(pl.Int32).alias("flag"), reason.alias("reason"))
+
+
+def _number(name: str, decimals: int) -> pl.Expr:
+    return pl.col(name).round(decimals) + 0.0  # no "-0.0"
+
+
+def _steps(flagged: pl.DataFrame, counts: pl.DataFrame, clip: float) -> tuple[Step, ...]:
+    outside = (has_valid_error("rv") & (pl.col("flag") == 0)).sum()
+    lost = flagged.select(
+        pl.col("rv").is_null().sum().alias("without a radial velocity"),
+        (pl.col("rv").is_not_null() & ~has_valid_error("rv")).sum().alias("without a valid error of it"),
+        outside.alias(f"outside {clip:g} sigma"),
+    ).row(0, named=True)
+    return (
+        Step("velocity selection", "stars of clusters", flagged.height, lost),
+        Step(
+            "cluster velocities", "clusters", counts.height, {"without a usable star": int((counts["n_rv"] == 0).sum())}
+        ),
+    )
+
+
+def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame) -> tuple[str, ...]:
+    notes = []
+    if rejected.height:
+        shown = ", ".join(rejected["cluster"].head(5)) + (", ..." if rejected.height > 5 else "")
+        notes.append(f"{rejected.height} clusters have no radial velocity: {shown}")
+    n_shared = flagged.filter(pl.col("n_clusters") > 1)["source_id"].n_unique()
+    if n_shared:
+        notes.append(f"{n_shared} stars are in the member list of more than one cluster; each cluster uses them")
+    return tuple(notes)
+
+
+# --- zero point ------------------------------------------------------------------------------------------------
+#: Standard error of a median over that of a mean, for a Gaussian: sqrt(pi / 2).
+_MEDIAN_FACTOR = float(np.sqrt(np.pi / 2))
+#: Standard deviation over median absolute deviation, for a Gaussian.
+_MAD_TO_SD = 1.4826022185056018
+
+
+@dataclass(frozen=True)
+class ZeroPoint:
+    """The distribution of RV_reference - RV_survey over flag-1 stars.
+
+    Attributes
+    ----------
+    n : int
+        Number of stars in common.
+    median, mean, sd : float or None
+        Of the differences, km/s; ``sd`` with n - 1. None below the minimum number of stars.
+    median_error : float or None
+        sqrt(pi / 2) * s / sqrt(n) with s = 1.4826 * MAD, the asymptotic standard error of the median of a Gaussian
+        core of that width, km/s: outliers (binaries) do not enter, and nothing is drawn at random.
+    pairs : polars.DataFrame
+        source_id, spectrum_id, gaia_release (of the ids compared), rv, rv_reference, difference (km/s).
+    notes : tuple of str
+        Why there is no zero point, if there is none.
+    """
+
+    n: int
+    median: float | None
+    mean: float | None
+    sd: float | None
+    median_error: float | None
+    pairs: pl.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def numbers(self) -> dict[str, float] | None:
+        """``n``, ``median``, ``error`` (of the median), ``mean`` and ``sd``; None if there is no zero point."""
+        if self.median is None or self.median_error is None or self.mean is None or self.sd is None:
+            return None
+        return {
+            "n": self.n,
+            "median": self.median,
+            "error": self.median_error,
+            "mean": self.mean,
+            "sd": self.sd,
+        }
+
+
+def zero_point(members: pl.DataFrame, reference: pl.DataFrame, *, settings: ZeroPointConfig) -> ZeroPoint:
+    """Compare the survey's velocities with a reference survey's, star by star.
+
+    Parameters
+    ----------
+    members : polars.DataFrame
+        MEMBER_STARS; its stars of flag 1 or 12 are used, each once.
+    reference : polars.DataFrame
+        A STARS or SPECTRA table; spectra of one source are averaged (inverse variance). Stars meet by Gaia DR3
+        source_id where both tables have one, else by DR2: ids of different releases are never compared.
+    settings : ZeroPointConfig
+        Minimum number of stars.
+
+    Returns
+    -------
+    ZeroPoint
+
+    Raises
+    ------
+    SchemaError
+        If a table is not of its schema.
+    """
+    MEMBER_STARS.validate(members, where="members")
+    is_stars = "gaia_release" in reference.columns
+    (STARS if is_stars else SPECTRA).validate(reference, where="zero-point reference")
+    used = members.filter(pl.col("flag") >= 1).unique("source_id", keep="first", maintain_order=True)
+    reference = reference.filter(pl.col("rv").is_not_null())
+    found: list[pl.DataFrame] = []
+    for release in ("DR3", "DR2"):
+        left = used.with_columns(_id_in(release).alias("join_id"))
+        right = (
+            reference.with_columns(
+                (_id_in(release) if is_stars else pl.col(f"source_id_{release.lower()}")).alias("join_id")
+            )
+            .filter(pl.col("join_id").is_not_null())
+            .sort("snr", "spectrum_id", descending=[True, False], nulls_last=True)
+            .group_by("join_id", maintain_order=True)
+            .agg(weighted_mean("rv"))
+            .select("join_id", pl.col("rv").alias("rv_reference"))
+        )
+        pairs = left.join(right, on="join_id", how="inner").select(
+            "source_id",
+            "spectrum_id",
+            pl.lit(release).alias("gaia_release"),
+            "rv",
+            "rv_reference",
+            (pl.col("rv_reference") - pl.col("rv")).alias("difference"),
+        )
+        found.append(pairs)
+        used = used.join(pairs, on="source_id", how="anti")
+    # A spectrum that several sources share is one measurement.
+    pairs = pl.concat(found).sort("source_id").unique("spectrum_id", keep="first", maintain_order=True)
+    n = pairs.height
+    if n < settings.minimum_stars:
+        note = f"no zero point: {n} stars in common with the reference, {settings.minimum_stars} needed"
+        return ZeroPoint(n, None, None, None, None, pairs, (note,))
+    difference = pairs["difference"].to_numpy()
+    median = float(np.median(difference))
+    spread = _MAD_TO_SD * float(np.median(np.abs(difference - median)))
+    return ZeroPoint(
+        n=n,
+        median=median,
+        mean=float(np.mean(difference)),
+        sd=float(np.std(difference, ddof=1)),
+        median_error=_MEDIAN_FACTOR * spread / float(np.sqrt(n)),
+        pairs=pairs,
+    )
+
+
+def _id_in(release: str) -> pl.Expr:
+    """The star's source_id in a Gaia release: its own, or the one the survey gives; null if neither."""
+    given = pl.col(f"source_id_{release.lower()}")
+    return pl.when(pl.col("gaia_release") == release).then("source_id").otherwise(given)
