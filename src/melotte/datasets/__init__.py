@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from .cite import bibtex, citations
+from .fetch import fetch
 from .find import Listed, cache_directory, data_dirs, list_datasets, locate
 from .model import Content, ManualSource, Record, UrlSource, VizierSource, record, records
+from .verify import Verified, verify
 
 __all__ = [
     "Content",
@@ -11,11 +14,16 @@ __all__ = [
     "ManualSource",
     "Record",
     "UrlSource",
+    "Verified",
     "VizierSource",
+    "bibtex",
     "cache_directory",
+    "citations",
     "data_dirs",
+    "fetch",
     "list_datasets",
     "locate",
     "record",
     "records",
+    "verify",
 ]

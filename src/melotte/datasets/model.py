@@ -29,17 +29,33 @@ class _Frozen(BaseModel):
 class VizierSource(_Frozen):
     """A table of the VizieR service of the CDS.
 
-    ``rename`` gives columns of the VizieR table the names they have in the file (VizieR name -> file name).
+    Attributes
+    ----------
+    catalogue : str
+        Name of the catalogue, such as ``J/A+A/640/A1``.
+    table : str or None
+        Name of the table in it; where None, the one table that has the columns of the record.
+    select : tuple of str
+        Columns asked for; all where empty.
+    rename : mapping
+        VizieR name -> name in the file, for columns that do not keep their name.
     """
 
     type: Literal["vizier"]
-    table: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/._-]+$")]
+    catalogue: Annotated[str, Field(pattern=r"^[A-Z]+/[A-Za-z0-9+/._-]+$")]
+    table: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    select: tuple[str, ...] = ()
     rename: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def query(self) -> str:
+        """What VizieR is asked for."""
+        return self.catalogue if self.table is None else f"{self.catalogue}/{self.table}"
 
     @property
     def address(self) -> str:
         """The page of the catalogue."""
-        return f"https://vizier.cds.unistra.fr/viz-bin/VizieR-3?-source={self.table}"
+        return f"https://vizier.cds.unistra.fr/viz-bin/VizieR?-source={self.query}"
 
 
 class UrlSource(_Frozen):
@@ -83,6 +99,8 @@ class Content(_Frozen):
     ----------
     rows : int or None
         Rows of the table as published; None for a file that is not a table.
+    exact : bool
+        False where ``rows`` was counted in a copy and the archive may hold more; fewer is an error all the same.
     columns : tuple of str
         Columns that must be there, in the file's spelling.
     optional : tuple of str
@@ -96,6 +114,7 @@ class Content(_Frozen):
     """
 
     rows: Annotated[int, Field(gt=0)] | None = None
+    exact: bool = True
     columns: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     subsets: dict[int, str] = Field(default_factory=dict)
