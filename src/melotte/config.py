@@ -171,6 +171,8 @@ class SurveyConfig(Settings):
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     #: Epoch of the coordinates where the file does not say (J2000 for ground-based surveys).
     epoch: Epoch | None = None
+    #: Gaia release of LAMOST's ``gaia_source_id`` where the file does not tell (DR7 and DR8 ship DR2 ids).
+    gaia_release: GaiaRelease | None = None
 
     @model_validator(mode="after")
     def _columns_for_table(self) -> SurveyConfig:
