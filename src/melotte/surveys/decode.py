@@ -1,0 +1,204 @@
+"""Values of a file column -> values of a schema column: type, unit, missing.
+
+Sentinels become null here and nowhere else in the package.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import SchemaError
+from ..schema import Column
+
+#: Numbers that archives write for "no value"; exact to two decimals, so that float32 copies are caught too.
+#: LAMOST: -9999, -999; APOGEE: -9999.99, 999999; SkyServer copies: the smallest integers.
+SENTINELS = (-9999.99, -9999.0, -999.99, -999.0, 999999.0, -32768.0, -2147483648.0)
+_TEXT_SENTINELS = ("", "nan", "null", "none", "n/a", "na", "--", "-9999", "-999")
+_SMALLEST_INT64 = -9.2e18
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a column of a batch comes from, for messages: file, column name there, number of its first row."""
+
+    path: Path
+    column: str
+    first_row: int = 1
+
+    def error(self, row: int | None, found: str, expected: str, hint: str | None = None) -> SchemaError:
+        """The error for one row (counted from 0 in the batch) of this column."""
+        where = f"row {self.first_row + row}, " if row is not None else ""
+        return SchemaError(f"{where}column {self.column!r}: {found}", where=self.path, expected=expected, hint=hint)
+
+
+def unit_factor(file_unit: str, column: Column, place: Place) -> float:
+    """Factor from the unit in the file to the unit of the schema.
+
+    Parameters
+    ----------
+    file_unit : str
+        As written in the file; empty if the file gives none (then the schema's unit is taken).
+    column : Column
+        The schema column.
+    place : Place
+        For the message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    SchemaError
+        If the unit cannot be read or has another dimension.
+
+    Notes
+    -----
+    A logarithmic column (``dex``) accepts no unit, ``dex``, and the customary spellings of the logarithm of a
+    physical unit (``log(cm.s**-2)``, ``[cm/s2]``): all are the same number.
+    """
+    text = file_unit.strip()
+    if not text or not column.unit or text == column.unit:
+        return 1.0
+    from astropy import units as u
+
+    hint = 'correct the file, or read it with adapter = "table" and give the unit in the column map'
+    if column.unit == "dex" and (text.startswith(("[", "log", "dex(")) or text in {"Sun", "dex", "---", "-"}):
+        return 1.0
+    unit = None
+    for form in ("generic", "fits", "cds", "vounit"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                unit = u.Unit(text, format=form)
+            break
+        except (ValueError, TypeError):
+            continue
+    if unit is None:
+        raise place.error(None, f"the unit {text!r} cannot be read", f"a unit like {column.unit}", hint)
+    if column.unit == "dex" and unit == u.dimensionless_unscaled:
+        return 1.0
+    try:
+        return float(unit.to(u.Unit(column.unit)))
+    except (u.UnitConversionError, u.UnitTypeError, TypeError) as error:
+        raise place.error(None, f"the unit is {text!r}", f"a unit like {column.unit}", hint) from error
+
+
+def to_float(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+    """A column as Float64; sentinels, NaN, infinities and ``missing`` become null.
+
+    Raises
+    ------
+    SchemaError
+        Naming the first row whose text is not a number.
+    """
+    absent = list(missing)
+    if series.dtype == pl.Boolean:
+        raise place.error(None, "holds true/false", "numbers")
+    if series.dtype == pl.String:
+        series = _blank(series, absent)
+        numbers = series.cast(pl.Float64, strict=False)
+        _all_converted(series, numbers, place, "a number")
+    else:
+        try:
+            numbers = series.cast(pl.Float64)
+        except pl.exceptions.PolarsError as error:
+            raise place.error(None, f"holds {series.dtype}", "numbers") from error
+    extra = [float(v) for v in absent if not isinstance(v, str)]
+    return (
+        pl.DataFrame({"v": numbers})
+        .select(
+            pl.when(
+                pl.col("v").is_finite()
+                & ~pl.col("v").round(2).is_in([*SENTINELS, *(round(v, 2) for v in extra)])
+                & (pl.col("v") > _SMALLEST_INT64)
+            ).then(pl.col("v"))
+        )
+        .to_series()
+        .alias(series.name)
+    )
+
+
+def to_int(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+    """A column as Int64, digit by digit; zero, negative numbers and ``missing`` become null.
+
+    Raises
+    ------
+    SchemaError
+        If the column holds floating-point numbers (an id read as one has lost digits) or text.
+    """
+    absent = list(missing)
+    if series.dtype.is_float() or series.dtype == pl.Boolean:
+        if series.null_count() == len(series):
+            return pl.Series(series.name, [None] * len(series), dtype=pl.Int64)
+        raise place.error(
+            None,
+            f"holds {series.dtype} numbers",
+            "64-bit integers; an id read as a float has already lost digits",
+            "write the file again with an integer or text type for this column",
+        )
+    if series.dtype == pl.String:
+        series = _blank(series, absent)
+        numbers = series.cast(pl.Int64, strict=False)
+        _all_converted(series, numbers, place, "a whole number without a decimal point or exponent")
+    else:
+        numbers = series.cast(pl.Int64, strict=False)
+        _all_converted(series, numbers, place, "a number that fits 64 bits")
+    extra = [int(v) for v in absent if not isinstance(v, str)]
+    frame = pl.DataFrame({"v": numbers})
+    kept = frame.select(pl.when((pl.col("v") > 0) & ~pl.col("v").is_in(extra)).then(pl.col("v")))
+    return kept.to_series().alias(series.name)
+
+
+def to_count(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+    """A column of small counts as Int32; ``21.0``, as pandas writes integers beside missing ones, is a count.
+
+    Raises
+    ------
+    SchemaError
+        If a value is no number or not whole.
+    """
+    numbers = to_float(series, place, missing)
+    uneven = (numbers != numbers.round()) | (numbers.abs() > 2**31 - 1)
+    if uneven.any():
+        row = int(uneven.fill_null(False).arg_true()[0])
+        raise place.error(row, f"{numbers[row]} is not a count", "a whole number")
+    frame = pl.DataFrame({"v": numbers.cast(pl.Int32)})
+    return frame.select(pl.when(pl.col("v") > 0).then(pl.col("v"))).to_series().alias(series.name)
+
+
+def to_text(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+    """A column as text without surrounding blanks; blank and the customary words for "no value" become null."""
+    if series.dtype.is_float():
+        whole = series.cast(pl.Int64, strict=False)
+        if not (whole.cast(pl.Float64) == series).fill_null(True).all():
+            raise place.error(None, "holds floating-point numbers", "names or whole numbers")
+        series = whole
+    if series.dtype == pl.Binary:
+        raise place.error(None, "holds bytes", "text")
+    return _blank(series.cast(pl.String), list(missing))
+
+
+def _blank(series: pl.Series, missing: list[float | str]) -> pl.Series:
+    words = [*_TEXT_SENTINELS, *(m.lower() for m in missing if isinstance(m, str))]
+    stripped = series.str.strip_chars()
+    frame = pl.DataFrame({"v": stripped})
+    kept = frame.select(pl.when(~pl.col("v").str.to_lowercase().is_in(words)).then(pl.col("v")))
+    return kept.to_series().alias(series.name)
+
+
+def _all_converted(before: pl.Series, after: pl.Series, place: Place, expected: str) -> None:
+    lost = before.is_not_null() & after.is_null()
+    if lost.any():
+        row = int(lost.arg_true()[0])
+        raise place.error(
+            row,
+            f"{str(before[row])[:60]!r} is not {expected}",
+            expected,
+            "correct the cell; if it stands for a missing value, leave it empty",
+        )

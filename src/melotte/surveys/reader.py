@@ -1,0 +1,153 @@
+"""Any table file as a stream of polars batches with bounded memory.
+
+The format is recognised by its first bytes, not by its name. FITS binary tables and delimited text, plain or
+gzip-compressed, and Parquet are read piece by piece; VOTable is parsed whole by astropy.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import polars as pl
+
+from ..errors import ReadError
+
+#: Suffixes that promise a format, for the message when the bytes do not keep the promise.
+_PROMISED = {".fits": "fits", ".fit": "fits", ".parquet": "parquet", ".vot": "votable", ".votable": "votable"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileColumn:
+    """A column as the file describes it: its name there, and its unit (empty if the file gives none)."""
+
+    name: str
+    unit: str = ""
+
+
+class TableReader(ABC):
+    """One table of one file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    columns : dict of str to FileColumn
+        Columns by their name in the file, in order.
+    n_rows : int or None
+        Number of rows where the file says it, otherwise None.
+    """
+
+    path: Path
+    columns: dict[str, FileColumn]
+    n_rows: int | None
+
+    @abstractmethod
+    def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
+        """Yield the named columns, about ``size`` rows at a time, in file order.
+
+        Raises
+        ------
+        ReadError
+            If the file ends early, is damaged or is not what it claims to be.
+        """
+
+
+def open_table(path: Path) -> TableReader:
+    """Open a table file, recognising its format by its first bytes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        FITS binary table, VOTable, Parquet or delimited text; FITS and text may be gzip-compressed.
+
+    Returns
+    -------
+    TableReader
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, it is a directory, it is empty or its header is damaged.
+    """
+    kind = _sniff(path)
+    # The format modules load pyarrow or astropy: only the one needed is imported.
+    if kind == "fits":
+        from .read_fits import FitsReader
+
+        return FitsReader(path)
+    if kind == "parquet":
+        from .read_columnar import ParquetReader
+
+        return ParquetReader(path)
+    if kind == "votable":
+        from .read_columnar import VOTableReader
+
+        return VOTableReader(path)
+    from .read_text import TextReader
+
+    return TextReader(path)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The uncompressed bytes of a file that may be gzip-compressed (recognised by its first two bytes)."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(path, "rb")) if compressed else path.open("rb")
+
+
+def damaged_gzip(path: Path, error: Exception) -> ReadError:
+    """The error for a gzip file that ends early or fails its check."""
+    what = "ends early" if isinstance(error, EOFError) else "is damaged"
+    return ReadError(
+        f"the gzip file {what} ({error})",
+        where=path,
+        expected="a complete gzip file",
+        hint="the download was probably cut off: get the file again and compare its size with the archive's",
+    )
+
+
+GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def _sniff(path: Path) -> str:
+    try:
+        with open_bytes(path) as file:
+            head = file.read(512)
+    except FileNotFoundError as error:
+        raise ReadError("no such file", where=path, hint="check the path") from error
+    except IsADirectoryError as error:
+        raise ReadError("this is a directory", where=path, expected="a table file", hint="name the file") from error
+    except GZIP_ERRORS as error:
+        raise damaged_gzip(path, error) from error
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror or error}", where=path) from error
+    if not head:
+        raise ReadError("the file is empty", where=path, expected="a table", hint="get the file again")
+    kind = _kind(head)
+    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+    promised = _PROMISED.get(suffixes[-1] if suffixes else "")
+    if promised and kind != promised:
+        raise ReadError(
+            f"the name says {promised}, but the first bytes are {head[:16]!r}",
+            where=path,
+            expected=f"a {promised} file",
+            hint="the download may have been a web page: open the file in an editor",
+        )
+    return kind
+
+
+def _kind(head: bytes) -> str:
+    if head.startswith(b"SIMPLE  ="):
+        return "fits"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    text = head.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if text.startswith((b"<?xml", b"<VOTABLE")):
+        return "votable"
+    return "text"
