@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,10 +15,11 @@ import polars as pl
 from . import figures
 from .config import Config
 from .errors import MelotteError
-from .isochrones import Isochrones
+from .isochrones import Isochrone, Isochrones
 from .members import same_name_key
 from .result import Step
 from .schema import CATALOGUE, MEMBER_STARS, to_qtable
+from .velocity import ZeroPoint
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -36,18 +37,20 @@ class Catalogue:
         One row per cluster, schema `melotte.schema.CATALOGUE`.
     members : polars.DataFrame
         One row per matched star with flag and reason, schema `melotte.schema.MEMBER_STARS`.
+    rejected : polars.DataFrame
+        Clusters with matched stars but no velocity: ``cluster``, ``n_all``, ``reason``.
     member_list : polars.DataFrame
-        The membership list after the probability cut (empty for a catalogue read back).
-    clusters : polars.DataFrame
-        The literature parameters of the clusters (empty for a catalogue read back).
-    zero_point : mapping or None
-        The survey's zero point: ``median``, ``mean``, ``sd``, ``error`` (km/s), ``n``; reference minus survey.
-    zero_point_pairs : polars.DataFrame or None
-        The stars behind it.
+        The membership list after the probability cut.
+    survey : str
+        Name of the survey.
+    zero_point : ZeroPoint or None
+        The survey's zero point, reference minus survey.
     isochrones : Isochrones or None
         The isochrones the cool-dwarf rule used.
     config : Config
         The configuration, with every default.
+    config_name : str
+        Name of the configuration file.
     steps : tuple of Step
         Where each row went.
     notes : tuple of str
@@ -58,10 +61,10 @@ class Catalogue:
 
     frame: pl.DataFrame
     members: pl.DataFrame
+    rejected: pl.DataFrame
     member_list: pl.DataFrame
-    clusters: pl.DataFrame
-    zero_point: Mapping[str, Any] | None
-    zero_point_pairs: pl.DataFrame | None
+    survey: str
+    zero_point: ZeroPoint | None
     isochrones: Isochrones | None
     config: Config
     config_name: str
@@ -92,11 +95,6 @@ class Catalogue:
     @cached_property
     def _names(self) -> dict[str, str]:
         return {same_name_key(name): name for name in self.frame["cluster"]}
-
-    @property
-    def survey(self) -> str:
-        """Name of the survey, for titles."""
-        return self.config.survey.name or self.config.survey.adapter
 
     @property
     def plot(self) -> Plots:
@@ -131,11 +129,10 @@ class Catalogue:
         lines.append(
             f"{len(self)} clusters with {self.members.height:,} stars; radial velocity for {n_rv}, [Fe/H] for {n_feh}"
         )
-        if self.zero_point:
+        if self.zero_point is not None and self.zero_point.median is not None:
             lines.append(
-                "zero point (reference - survey): "
-                f"{self.zero_point['median']:+.2f} +- {self.zero_point['error']:.2f} km/s "
-                f"from {self.zero_point['n']} stars"
+                f"zero point (reference - survey): {self.zero_point.median:+.2f} +- {self.zero_point.median_error:.2f}"
+                f" km/s, scatter {self.zero_point.sd:.2f} km/s, {self.zero_point.n} stars"
             )
         top = self.frame.sort("n_all", "cluster", descending=[True, False]).head(5)
         lines.append("largest clusters:")
@@ -179,6 +176,16 @@ class ClusterView:
         """The cluster's matched stars, schema `melotte.schema.MEMBER_STARS`."""
         return self.catalogue.members.filter(pl.col("cluster") == self.name)
 
+    def isochrone(self) -> Isochrone | None:
+        """The isochrone of the cluster's age and [Fe/H]; None without isochrones, or if the age is unknown."""
+        grid, row = self.catalogue.isochrones, self.row
+        if grid is None or row["log_age"] is None:
+            return None
+        try:
+            return grid.nearest(row["log_age"], row["feh_med"] or 0.0)
+        except MelotteError:  # an age outside the grid: the run's notes name the cluster
+            return None
+
     def explain(self) -> pl.DataFrame:
         """One row per star: its values, its flag and the reason for it, the best-placed first."""
         return self.members.sort(pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}), "source_id").select(
@@ -209,9 +216,43 @@ class Plots:
 
     def sky(self, *, ax: Axes | None = None) -> Figure:
         """Sky coverage (Fig. 1 of Fu et al. 2022)."""
-        return figures.sky_coverage(self.catalogue.member_list, self.catalogue.members, ax=ax)
+        return figures.sky_coverage(
+            self.catalogue.member_list, self.catalogue.members, survey=self.catalogue.survey, ax=ax
+        )
 
     def rv(self, name: str, *, ax: Axes | None = None) -> Figure:
         """Radial-velocity selection of one cluster (Fig. 2)."""
         cluster = self.catalogue[name]
         return figures.rv_selection(cluster.members, cluster.row, ax=ax)
+
+    def zero_point(self, *, ax: Axes | None = None) -> Figure:
+        """Differences with the reference survey (Fig. 3)."""
+        zero = self.catalogue.zero_point
+        if zero is None or zero.median is None:
+            raise MelotteError(
+                "this catalogue has no zero point", hint="name a reference survey in [zero_point] of the configuration"
+            )
+        reference = self.catalogue.config.zero_point.reference
+        label = "reference" if reference is None else reference.name or reference.adapter
+        return figures.zero_point(zero.pairs["difference"], reference=label, survey=self.catalogue.survey, ax=ax)
+
+    def kiel(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
+        """Kiel diagram and [Fe/H] against temperature of one cluster (Fig. 4)."""
+        cluster = self.catalogue[name]
+        return figures.kiel(
+            cluster.members,
+            cluster.row,
+            isochrone=cluster.isochrone(),
+            settings=self.catalogue.config.metallicity,
+            axes=axes,
+        )
+
+    def cmd(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
+        """Colour-magnitude diagrams of one cluster (Fig. 5)."""
+        cluster = self.catalogue[name]
+        listed = self.catalogue.member_list.filter(pl.col("cluster") == cluster.name)
+        return figures.cmd_pair(listed, cluster.members, cluster.row, isochrone=cluster.isochrone(), axes=axes)
+
+    def overview(self, *, axes: Sequence[Axes] | None = None) -> Figure:
+        """Errors and scatter of all clusters against the number of stars."""
+        return figures.catalogue_overview(self.catalogue.frame, axes=axes)

@@ -7,27 +7,28 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from . import __version__, metallicity, velocity
+from . import __version__, datasets, metallicity, velocity
 from . import config as configuration
 from .catalogue import Catalogue
 from .config import Config, SurveyConfig
 from .crossmatch import identify
 from .errors import ConfigError, DatasetError, EmptyResultError
-from .isochrones import Isochrones, load_isochrones
+from .isochrones import Isochrones, read_isochrones
 from .members import read_clusters, read_members
 from .randomness import Streams
-from .result import Result, Step
+from .result import Result, Step, describe_losses
 from .schema import MATCHES, SPECTRA
 from .stars import assign, combine
 from .store import Product, Store, sha256
 from .surveys import open_survey
+from .surveys.survey import Survey
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 Progress = Callable[[str, int, int | None], None]
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:
+def silent(stage: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
 
@@ -54,7 +55,7 @@ def run(
     out: str | Path | None = None,
     from_stage: str | None = None,
     jobs: int | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Catalogue:
     """Make a cluster catalogue.
 
@@ -113,6 +114,7 @@ class _Job:
 
     config: Config
     where: str
+    survey_name: str
     data_dir: Path | None
     member_list: Result
     clusters: Result
@@ -150,16 +152,17 @@ class _Job:
         progress("inputs", 0, None)
         members = read_members(cfg.members, data_dir=mirror)
         clusters = read_clusters(cfg.clusters, data_dir=mirror)
-        files = {"members": members.facts["path"], "clusters": clusters.facts["path"]}
-        files["survey"] = open_survey(cfg.survey, data_dir=mirror).path
+        survey = open_survey(cfg.survey, data_dir=mirror)
+        files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
         if cfg.zero_point.reference is not None:
             files["zero-point reference"] = open_survey(cfg.zero_point.reference, data_dir=mirror).path
         isochrones, notes = _isochrones(cfg, mirror)
         if isochrones is not None:
-            files["isochrones"] = isochrones.path
+            files["isochrones"] = datasets.locate(cfg.metallicity.isochrones, data_dir=mirror)
         return cls(
             config=cfg,
             where=where,
+            survey_name=survey.name,
             data_dir=mirror,
             member_list=members,
             clusters=clusters,
@@ -192,74 +195,105 @@ class _Job:
 
     def match(self, _: dict[str, Product]) -> Product:
         """Stream the survey past the membership list and keep the spectra of members."""
-        survey, steps, notes = self._match_survey(self.config.survey, "match")
-        frames = {"spectra": survey[0], "matches": survey[1]}
-        if self.config.zero_point.reference is not None:
-            reference, _steps, more = self._match_survey(self.config.zero_point.reference, "zero point")
-            frames |= {"reference_spectra": reference[0], "reference_matches": reference[1]}
-            notes += tuple(f"zero-point reference: {note}" for note in more)
-        return Product(frames, steps, notes)
+        product = self._match_survey(self.config.survey, "cross-match")
+        reference_config = self.config.zero_point.reference
+        if reference_config is None:
+            return product
+        reference = self._match_survey(reference_config, "reference")
+        frames = {**product.frames, "reference": _with_matched_ids(**reference.frames)}
+        notes = tuple(f"zero-point reference: {note}" for note in reference.notes)
+        return replace(product, frames=frames, notes=product.notes + notes)
 
-    def _match_survey(
-        self, survey_config: SurveyConfig, label: str
-    ) -> tuple[tuple[pl.DataFrame, pl.DataFrame], tuple[Step, ...], tuple[str, ...]]:
+    def _match_survey(self, survey_config: SurveyConfig, label: str) -> Product:
+        """Spectra and matches of one survey; only spectra of members are kept in memory."""
         survey = open_survey(survey_config, data_dir=self.data_dir)
         spectra: list[pl.DataFrame] = [SPECTRA.empty()]
         matches: list[pl.DataFrame] = [MATCHES.empty()]
-        notes: list[str] = []
-        done = lost = 0
+        counts: dict[str, int] = {}
+        lost: dict[str, int] = {}
+        done = 0
         for batch in survey.batches():
             result = identify(batch, self.member_list.frame, settings=self.config.crossmatch)
-            kept = batch.join(result.frame.select("spectrum_id").unique(), on="spectrum_id", how="semi")
-            spectra.append(kept)
+            spectra.append(batch.join(result.frame, on="spectrum_id", how="semi"))
             matches.append(result.frame)
-            notes.extend(note for note in result.notes if note not in notes)
             done += batch.height
-            lost += batch.height - kept.height
+            for reason, count in result.steps[0].lost.items():
+                lost[reason] = lost.get(reason, 0) + count
+            for name, count in result.facts.items():
+                if isinstance(count, int):
+                    counts[name] = counts.get(name, 0) + count
             self.progress(label, done, survey.n_rows)
-        if done == lost:
+        step = Step("cross-match", "spectra", done, lost)
+        if not step.went_on:
             raise EmptyResultError(
-                f"none of the {done:,} spectra matches a member" if done else "no spectrum is left to match",
+                f"none of the {done:,} spectra matches a member ({describe_losses(step)})",
                 where=survey.path,
                 expected=f"spectra of stars in {self.inputs['members'][0].name}",
                 hint="check that survey and membership list cover the same sky, and [crossmatch] method and radius",
             )
-        step = Step("cross-match", "spectra", done, {"no member of a cluster at this position or id": lost})
-        return (
-            (pl.concat(spectra), pl.concat(matches)),
+        return Product(
+            {"spectra": pl.concat(spectra), "matches": pl.concat(matches)},
             (*survey.steps, step),
-            (*survey.notes, *notes),
+            (*survey.notes, *self._match_notes(counts, survey)),
         )
+
+    def _match_notes(self, counts: dict[str, int], survey: Survey) -> list[str]:
+        """How the spectra found their members, over all batches."""
+        release = self.member_list.frame["gaia_release"][0]
+        radius = self.config.crossmatch.radius
+        by_id, by_position = counts["spectra_by_source_id"], counts["spectra_by_position"]
+        notes = []
+        if by_id:
+            notes.append(f"{survey.name}: {by_id:,} spectra of members found by the survey's Gaia {release} ids")
+        if by_position:
+            others = [r for r in survey.gaia_releases if r != release]
+            reason = f" (the survey gives Gaia {', '.join(others)} ids, which are never joined)" if others else ""
+            notes.append(
+                f"{survey.name}: {by_position:,} spectra of members found within {radius} of Gaia {release}"
+                f" positions moved to their epoch{reason}"
+            )
+        if counts["id_pairs_beyond_radius"]:
+            notes.append(
+                f"{survey.name}: {counts['id_pairs_beyond_radius']:,} pairs joined by id are more than {radius} apart"
+                " (kept; see the separation column of the members)"
+            )
+        if counts["pairs_not_propagated"]:
+            notes.append(
+                f"{survey.name}: {counts['pairs_not_propagated']:,} members without a proper motion were matched at"
+                " their catalogue position"
+            )
+        return notes
 
     def stars(self, products: dict[str, Product]) -> Product:
         """Combine repeat spectra and give each star its clusters."""
         frames = products["match"].frames
         self.progress("stars", 0, None)
-        combined = combine(frames["spectra"], frames["matches"], settings=self.config.stars)
-        out = {"stars": assign(combined.frame, self.member_list.frame)}
-        if "reference_spectra" in frames:
-            reference = combine(frames["reference_spectra"], frames["reference_matches"], settings=self.config.stars)
-            out["reference"] = reference.frame
-        return Product(out, combined.steps, combined.notes)
+        combined = combine(
+            frames["spectra"],
+            frames["matches"],
+            settings=self.config.stars,
+            radius_arcsec=float(self.config.crossmatch.radius.to_value("arcsec")),
+        )
+        return Product({"stars": assign(combined.frame, self.member_list.frame)}, combined.steps, combined.notes)
 
     def velocity(self, products: dict[str, Product]) -> Product:
         """Quality control of the radial velocities, and the survey's zero point."""
-        frames = products["stars"].frames
         result = velocity.select(
-            frames["stars"],
+            products["stars"].frames["stars"],
             settings=self.config.velocity,
-            rng=self.rng.child("velocity"),
+            rng=self.rng,
             jobs=self.threads,
             progress=self._part("velocity"),
         )
-        out = {"members": result.members, "clusters": result.clusters}
-        notes, facts = result.notes, {}
-        if "reference" in frames:
-            zero = velocity.zero_point(result.members, frames["reference"], settings=self.config.zero_point)
-            out["zero_point_pairs"] = zero.pairs
-            facts["zero_point"] = zero.numbers()
-            notes += zero.notes
-        return Product(out, result.steps, notes, facts)
+        frames = {"members": result.members, "clusters": result.clusters, "rejected": result.rejected}
+        reference = products["match"].frames.get("reference")
+        if reference is None:
+            return Product(frames, result.steps, result.notes)
+        zero = velocity.zero_point(result.members, reference, settings=self.config.zero_point)
+        numbers = {name: getattr(zero, name) for name in ("n", "median", "mean", "sd", "median_error")}
+        return Product(
+            {**frames, "zero_point": zero.pairs}, result.steps, (*result.notes, *zero.notes), {"zero_point": numbers}
+        )
 
     def metallicity(self, products: dict[str, Product]) -> Product:
         """Quality control of the stellar parameters, cluster [Fe/H], and the assembled catalogue."""
@@ -269,17 +303,19 @@ class _Job:
             self.clusters.frame,
             self.isochrones,
             settings=self.config.metallicity,
-            rng=self.rng.child("metallicity"),
+            rng=self.rng,
             jobs=self.threads,
             progress=self._part("metallicity"),
         )
-        catalogue = metallicity.assemble(
-            before.frames["clusters"],
-            result.clusters,
-            self.clusters.frame,
-            zero_point=before.facts.get("zero_point"),
+        velocities = velocity.VelocityResult(
+            before.frames["members"], before.frames["clusters"], before.frames["rejected"], self.config.velocity
         )
-        return Product({"members": result.members, "catalogue": catalogue}, result.steps, result.notes)
+        catalogue = metallicity.assemble(velocities, result, self.clusters.frame, _zero_point(before))
+        return Product(
+            {"members": result.members, "catalogue": catalogue.frame, "rejected": catalogue.rejected},
+            (*result.steps, *catalogue.steps),
+            (*result.notes, *catalogue.notes),
+        )
 
     def _part(self, stage: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(stage, done, total)
@@ -292,10 +328,10 @@ class _Job:
         return Catalogue(
             frame=final["catalogue"],
             members=final["members"],
+            rejected=final["rejected"],
             member_list=self.member_list.frame,
-            clusters=self.clusters.frame,
-            zero_point=products["velocity"].facts.get("zero_point"),
-            zero_point_pairs=products["velocity"].frames.get("zero_point_pairs"),
+            survey=self.survey_name,
+            zero_point=_zero_point(products["velocity"]),
             isochrones=self.isochrones,
             config=self.config,
             config_name=self.where,
@@ -306,11 +342,25 @@ class _Job:
         )
 
 
+def _zero_point(product: Product) -> velocity.ZeroPoint | None:
+    numbers = product.facts.get("zero_point")
+    return None if numbers is None else velocity.ZeroPoint(**numbers, pairs=product.frames["zero_point"])
+
+
+def _with_matched_ids(spectra: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
+    """Spectra with the id of the nearest member they match, so that both surveys name a star alike."""
+    nearest = matches.sort("separation", "source_id").unique("spectrum_id", keep="first", maintain_order=True)
+    release = matches["gaia_release"][0]
+    column = f"source_id_{release.lower()}"
+    found = nearest.select("spectrum_id", pl.col("source_id").alias(column))
+    return spectra.drop("source_id_dr2", "source_id_dr3").join(found, on="spectrum_id").pipe(SPECTRA.conform)
+
+
 def _isochrones(config: Config, data_dir: Path | None) -> tuple[Isochrones | None, tuple[str, ...]]:
     if config.metallicity.giant_rule == "logg":
         return None, ()
     try:
-        return load_isochrones(config.metallicity.isochrones, data_dir=data_dir), ()
+        return read_isochrones(config.metallicity.isochrones, data_dir=data_dir), ()
     except DatasetError as error:
         limit = config.metallicity.dwarf_logg
         return None, (

@@ -30,6 +30,11 @@ class Step:
         return self.came_in - sum(self.lost.values())
 
 
+def describe_losses(step: Step) -> str:
+    """The losses of a step in one phrase."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in step.lost.items() if count)
+
+
 @dataclass(frozen=True)
 class Result:
     """The product of one stage.

@@ -1,0 +1,67 @@
+"""Sphinx configuration."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+from pathlib import Path
+
+from melotte.schema import TABLES, Schema
+
+project = "Melotte"
+author = "The Melotte developers"
+copyright = "2026, The Melotte developers"  # noqa: A001
+release = _version("melotte")
+version = release
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+napoleon_google_docstring = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+html_theme = "furo"
+html_title = f"Melotte {release}"
+html_static_path = ["_static"]
+exclude_patterns = ["_build", "generated/*.inc"]
+copybutton_prompt_text = r">>> |\$ "
+copybutton_prompt_is_regexp = True
+# Names in numpydoc type fields that are prose, not targets.
+nitpicky = False
+
+
+def _columns(name: str, table: Schema) -> str:
+    lines = [
+        f"## `{name}.*`: {table.description}",
+        "",
+        "| column | type | unit | UCD | CDS label | missing? | description |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for c in table:
+        relation = f" (uncertainty of `{c.error_of}`)" if c.error_of else ""
+        relation += f" (scatter of `{c.scatter_of}`)" if c.scatter_of else ""
+        lines.append(
+            f"| `{c.name}` | {c.dtype} | {c.unit} | {c.ucd} | {c.cds_label} | {'yes' if c.nullable else 'no'} "
+            f"| {c.description.replace('|', chr(92) + '|')}{relation} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _write_columns(*_: object) -> None:
+    """Write the page of all columns from the schema, so that it cannot disagree with the files."""
+    target = Path(__file__).parent / "generated" / "columns.md"
+    target.parent.mkdir(exist_ok=True)
+    intro = "# Every column\n\nGenerated from the schema that also writes the files.\n\n"
+    text = intro + "\n".join(_columns(name, table) for name, table in TABLES.items())
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")
+
+
+def setup(app: object) -> None:
+    """Register the generated page."""
+    app.connect("builder-inited", _write_columns)  # type: ignore[attr-defined]
