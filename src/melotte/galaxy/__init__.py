@@ -1,0 +1,1 @@
+"""Galactocentric frames, the gravitational potential, orbits and integrals of motion."""
