@@ -1,0 +1,176 @@
+r"""FITS binary tables (FITS Standard 4.0, Sect. 7.3).
+
+Missing values: NaN for floats, TNULLn for integers, a zero byte for logicals. A missing text is a NUL as first
+byte (the standard's null string); an empty text is blanks. TUCDn and TCOMMn are the conventions of STIL. Text that
+is not printable ASCII is written with backslash escapes, which TESCn = 'backslash' declares for the column.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import ReadError
+from ..schema import Column, Schema
+from .about import About
+from .stored import ESCAPE, ColumnInfo, Stored, escape, filled, needs_escape, unescape
+
+_CODE = {"int64": "K", "int32": "J", "float64": "D", "float32": "E", "bool": "L"}
+_RAW = {"int64": ">i8", "int32": ">i4", "float64": ">f8", "float32": ">f4", "bool": "u1"}
+
+
+def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None:
+    """Write one binary table in the first extension."""
+    from astropy.io import fits
+    from astropy.units import Unit, UnitsWarning
+
+    header = fits.Header()
+    header["EXTNAME"] = schema.name
+    header["RADESYS"] = ("ICRS", "coordinate system")
+    epoch = about.epoch_of(frame)
+    if epoch is not None:
+        header["REFEPOCH"] = (epoch, "[yr] Julian epoch of the coordinates")
+    raw: dict[str, np.ndarray] = {}
+    for i, column in enumerate(schema, start=1):
+        values, form, extra = _encode(frame[column.name], column)
+        raw[column.name] = values
+        header[f"TTYPE{i}"] = column.name
+        header[f"TFORM{i}"] = form
+        if column.unit:
+            with warnings.catch_warnings():
+                # The FITS list of units lacks dex, for which it has no substitute.
+                warnings.simplefilter("ignore", UnitsWarning)
+                unit = "dex" if column.unit == "dex" else Unit(column.unit).to_string("fits")
+            header[f"TUNIT{i}"] = unit
+        if column.format.startswith("%"):
+            header[f"TDISP{i}"] = _display(column.format)
+        for key, value in extra.items():
+            header[f"{key}{i}"] = value
+        header[f"TUCD{i}"] = column.ucd
+        header[f"TCOMM{i}"] = _ascii(column.description)
+    for name, text in about.infos():
+        header.add_history(_ascii(f"{name}: {text}"))
+    table = np.zeros(frame.height, dtype=[(name, values.dtype) for name, values in raw.items()])
+    for name, values in raw.items():
+        table[name] = values
+    # The bytes are laid out here because astropy cannot write a missing logical or tell an empty text from none.
+    hdu = fits.BinTableHDU.from_columns(
+        fits.ColDefs([fits.Column(name=n, format=header[f"TFORM{i}"]) for i, n in enumerate(raw, start=1)]),
+        nrows=0,
+    )
+    full = hdu.header
+    full["NAXIS2"] = frame.height
+    full.extend(header, update=True)
+    with path.open("wb") as stream:
+        stream.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+        stream.write(full.tostring().encode("ascii"))
+        data = table.tobytes()
+        stream.write(data)
+        stream.write(b"\0" * (-len(data) % 2880))
+    with fits.open(path, mode="update") as hdus:
+        for hdu in hdus:
+            hdu.add_checksum()
+
+
+def _encode(series: pl.Series, column: Column) -> tuple[np.ndarray, str, dict[str, Any]]:
+    """Big-endian bytes of a column, its TFORM and further keywords."""
+    if column.dtype == "string":
+        return _encode_text(series)
+    if column.dtype == "bool":
+        values = np.where(filled(series, column, False), ord("T"), ord("F"))
+        values[series.is_null().to_numpy()] = 0
+        return values.astype("u1"), "L", {}
+    code = _CODE[column.dtype]
+    if column.dtype.startswith("float"):
+        return filled(series, column, np.nan).astype(_RAW[column.dtype]), code, {}
+    if not series.null_count():
+        return filled(series, column, 0).astype(_RAW[column.dtype]), code, {}
+    null = int(np.iinfo(column.dtype).min)
+    taken = set(series.drop_nulls().unique().to_list())
+    while null in taken:
+        null += 1
+    return filled(series, column, null).astype(_RAW[column.dtype]), code, {"TNULL": null}
+
+
+def _encode_text(series: pl.Series) -> tuple[np.ndarray, str, dict[str, Any]]:
+    texts = series.to_list()
+    extra = {}
+    # An empty text is a blank here, so it needs no escape of its own.
+    if needs_escape([t for t in texts if t]):
+        texts = [escape(t) if t else t for t in texts]
+        extra["TESC"] = ESCAPE
+    encoded = [b"\0" if t is None else (t or " ").encode("ascii") for t in texts]
+    width = max((len(b) for b in encoded), default=1)
+    padded = [b if b == b"\0" else b.ljust(width) for b in encoded]
+    return np.array(padded, dtype=f"S{width}"), f"{width}A", extra
+
+
+def _display(fmt: str) -> str:
+    """``%9.4f`` as ``F9.4``."""
+    body, kind = fmt.lstrip("%").lstrip("+-0 "), fmt[-1]
+    return {"d": "I", "f": "F", "e": "E"}[kind] + body[:-1]
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def read(path: Path, schema: Schema) -> Stored:
+    """Read the columns of the schema from the first binary table."""
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        # astropy only warns of a truncated file; the missing bytes are an error here.
+        warnings.filterwarnings("error", message="File may have been truncated")
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                tables = [h for h in hdus if isinstance(h, fits.BinTableHDU)]
+                if not tables:
+                    raise ReadError("there is no binary table", where=path, expected="a FITS file with a table")
+                return _decode_table(tables[0], schema, path)
+        except (OSError, ValueError, TypeError, UserWarning) as error:
+            raise ReadError(
+                f"not a readable FITS file: {error}", where=path, hint="is the file complete? write it again"
+            ) from error
+
+
+def _decode_table(hdu: Any, schema: Schema, path: Path) -> Stored:
+    header = hdu.header
+    raw = np.frombuffer(
+        np.ascontiguousarray(hdu.data).view(np.ndarray).tobytes(), dtype=hdu.columns.dtype.newbyteorder(">")
+    )
+    series, infos = {}, {}
+    for i, name in enumerate(hdu.columns.names, start=1):
+        if name not in schema:
+            continue
+        form = header[f"TFORM{i}"].strip()
+        code = form.lstrip("0123456789")
+        repeat = int(form[: len(form) - len(code)] or 1)
+        if code not in set("LABIJKED") or (code != "A" and repeat != 1) or f"TSCAL{i}" in header:
+            raise ReadError(f"column {name!r} has type {form}", where=path, expected="one plain value per row")
+        values = raw[name]
+        escaped = header.get(f"TESC{i}") == ESCAPE
+        series[name] = _decode(name, values, code, header.get(f"TNULL{i}"), header.get(f"TZERO{i}", 0), escaped)
+        infos[name] = ColumnInfo(header.get(f"TUNIT{i}"), header.get(f"TUCD{i}"), header.get(f"TCOMM{i}"))
+    return Stored(pl.DataFrame(series), infos)
+
+
+def _decode(name: str, values: np.ndarray, code: str, null: int | None, zero: Any, escaped: bool) -> pl.Series:
+    native = values.astype(values.dtype.newbyteorder("="))
+    if code == "A":
+        texts: list[str | None] = []
+        for item in values.tolist():
+            text = item.split(b"\0")[0].rstrip(b" ").decode("ascii")
+            texts.append(None if item[:1] in {b"", b"\0"} else unescape(text) if escaped else text)
+        return pl.Series(name, texts, dtype=pl.String)
+    if code == "L":
+        return pl.Series(name, native == ord("T")).set(pl.Series(native == 0), None)
+    if code in {"D", "E"}:
+        return pl.Series(name, native).fill_nan(None)
+    missing = np.zeros(len(native), dtype=bool) if null is None else native == null
+    series = pl.Series(name, native + type(native.flat[0] if len(native) else np.int64(0))(zero) if zero else native)
+    return series.set(pl.Series(missing), None) if missing.any() else series

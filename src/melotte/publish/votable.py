@@ -1,0 +1,148 @@
+"""VOTable 1.4 with BINARY2 data: missing values of every type, UCD1+, VOUnit, coordinate and time systems.
+
+A missing text carries its null flag like every other type. astropy does not read that flag for texts, so an empty text
+means missing here, and a text of blanks only, the empty one included, is written with one blank more.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..constants import MJD_J2000
+from ..errors import ReadError
+from ..schema import Column, Schema
+from .about import About
+from .stored import ColumnInfo, Stored, filled
+
+_TYPE = {"int64": "long", "int32": "int", "float64": "double", "float32": "float", "bool": "boolean"}
+#: Columns of these UCDs are coordinates in the frame of the COOSYS.
+_SPATIAL = ("pos.eq", "pos.pm", "pos.parallax")
+
+
+def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None:
+    """Write one table."""
+    document = _document(frame, schema, about)
+    table = document.get_first_table()
+    table.create_arrays(frame.height)
+    for column in schema:
+        series = frame[column.name]
+        if column.dtype == "string":
+            values: Any = np.array(["" if t is None else t if t.strip(" ") else t + " " for t in series], dtype=object)
+        else:
+            values = filled(series, column, np.nan if column.dtype.startswith("float") else 0)
+        table.array[column.name] = values
+        table.array.mask[column.name] = series.is_null().to_numpy()
+    document.to_xml(str(path), tabledata_format="binary2")
+
+
+def header(frame: pl.DataFrame, schema: Schema, about: About) -> str:
+    """The VOTable of the table without its data, for other formats to carry."""
+    stream = io.BytesIO()
+    _document(frame, schema, about).to_xml(stream)
+    return stream.getvalue().decode("utf-8")
+
+
+def _document(frame: pl.DataFrame, schema: Schema, about: About) -> Any:
+    from astropy.io.votable.tree import CooSys, Info, Resource, TableElement, TimeSys, VOTableFile
+
+    document = VOTableFile(version="1.4")
+    document.description = schema.description
+    resource = Resource(name=schema.name)
+    document.resources.append(resource)
+    epoch = about.epoch_of(frame)
+    resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS", epoch=None if epoch is None else f"J{epoch}"))
+    if any(c.name == "ref_epoch" for c in schema):
+        resource.time_systems.append(TimeSys(ID="epoch", timescale="TCB", refposition="BARYCENTER"))
+    if any(c.name == "obs_mjd" for c in schema):
+        # Surveys differ in time scale and place, some give the night only.
+        origin = str(2451545.0 - MJD_J2000)
+        resource.time_systems.append(TimeSys(ID="mjd", timeorigin=origin, timescale="UNKNOWN", refposition="UNKNOWN"))
+    for name, value in about.infos():
+        resource.infos.append(Info(name=name, value=value))
+    table = TableElement(document, name=schema.name)
+    table.description = schema.description
+    resource.tables.append(table)
+    table.fields.extend(_field(document, column, frame[column.name]) for column in schema)
+    return document
+
+
+def _field(document: Any, column: Column, series: pl.Series) -> Any:
+    from astropy.io.votable.tree import Field
+    from astropy.units import Unit
+
+    kind: dict[str, Any] = {"datatype": _TYPE.get(column.dtype)}
+    if column.dtype == "string":
+        ascii_only = all(t is None or t.isascii() for t in series)
+        kind = {"datatype": "char" if ascii_only else "unicodeChar", "arraysize": "*"}
+    if column.unit:
+        # VOUnit has no dex and would read d-ex, a tenth of an ex; quotes mark a unit outside its list.
+        kind["unit"] = "'dex'" if column.unit == "dex" else Unit(column.unit).to_string("vounit")
+    if column.name == "ref_epoch":
+        kind["ref"] = "epoch"
+    elif column.name == "obs_mjd":
+        kind["ref"] = "mjd"
+    elif column.ucd.startswith(_SPATIAL):
+        kind["ref"] = "icrs"
+    result = Field(document, ID=column.name, name=column.name, ucd=column.ucd, **kind)
+    result.description = column.description
+    return result
+
+
+def read(path: Path, schema: Schema) -> Stored:
+    """Read the columns of the schema from the first table."""
+    from astropy.io.votable import parse_single_table
+    from astropy.io.votable.exceptions import VOWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VOWarning)
+            table = parse_single_table(str(path))
+    except (OSError, ValueError, IndexError, EOFError, VOWarning) as error:
+        raise ReadError(f"not a readable VOTable: {error}", where=path, hint="is the file complete?") from error
+    return Stored(pl.DataFrame(_series(table, schema)), fields(table))
+
+
+def _series(table: Any, schema: Schema) -> dict[str, pl.Series]:
+    out = {}
+    for field_ in table.fields:
+        if field_.name not in schema:
+            continue
+        values, mask = table.array[field_.ID].data, table.array.mask[field_.ID]
+        if schema[field_.name].dtype == "string":
+            texts = [None if m or not v else str(v) for v, m in zip(values, mask, strict=True)]
+            texts = [t[1:] if t and not t.strip(" ") else t for t in texts]
+            out[field_.name] = pl.Series(field_.name, texts, dtype=pl.String)
+            continue
+        native = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("=")))
+        series = pl.Series(field_.name, native)
+        if native.dtype.kind == "f":
+            series = series.fill_nan(None)
+        out[field_.name] = series.set(pl.Series(mask), None) if mask.any() else series
+    return out
+
+
+def fields(table: Any) -> dict[str, ColumnInfo]:
+    """What the FIELD elements say."""
+    return {
+        f.name: ColumnInfo(None if f.unit is None else str(f.unit).strip("'"), f.ucd, f.description)
+        for f in table.fields
+    }
+
+
+def parse_header(text: str, where: Path) -> dict[str, ColumnInfo]:
+    """What the FIELD elements of a VOTable in a string say."""
+    from astropy.io.votable import parse
+    from astropy.io.votable.exceptions import VOWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VOWarning)
+            return fields(parse(io.BytesIO(text.encode("utf-8"))).get_first_table())
+    except (ValueError, IndexError, VOWarning) as error:
+        raise ReadError(f"its VOTable header cannot be read: {error}", where=where) from error
