@@ -252,7 +252,11 @@ def read_members(config: MembersConfig, *, data_dir: Path | None = None) -> Resu
         settings=config,
         steps=(Step("probability cut", "members", came_in, lost),),
         notes=tuple(_sharing(frame)),
-        facts={"clusters": frame["cluster"].n_unique(), "stars": frame["source_id"].n_unique()},
+        facts={
+            "path": reader.path,
+            "clusters": frame["cluster"].n_unique(),
+            "stars": frame["source_id"].n_unique(),
+        },
     )
 
 
@@ -304,6 +308,7 @@ def read_clusters(config: ClustersConfig, *, data_dir: Path | None = None) -> Re
         settings=config,
         steps=(Step("cluster catalogue", "clusters", came_in, {"no name or position": rejected.height}),),
         notes=tuple(notes),
+        facts={"path": reader.path},
     )
 
 
