@@ -193,15 +193,6 @@ def test_parquet_carries_the_votable_header(tmp_path: Path) -> None:
     assert pl.read_parquet(path).equals(sample())
 
 
-def test_parquet_is_read_by_astropy(tmp_path: Path) -> None:
-    from astropy.table import Table
-
-    [path] = write_table(sample(), ALL_TYPES, tmp_path / "t", ("parquet",))
-    table = Table.read(path, format="parquet.votable")
-    assert str(table["real"].unit) == "km / s"
-    assert table["key"].tolist() == sample()["key"].to_list()
-
-
 def test_ecsv_keeps_numbers_and_units(tmp_path: Path) -> None:
     from astropy.table import QTable
     from astropy.units import Unit

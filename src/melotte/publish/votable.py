@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ from .about import About
 from .stored import ColumnInfo, Stored, filled
 
 _TYPE = {"int64": "long", "int32": "int", "float64": "double", "float32": "float", "bool": "boolean"}
+#: astropy takes an element made outside a document for one of version 1.1.
+_CONFIG = {f"version_1_{i}_or_later": True for i in range(1, 5)} | {"version": "1.4"}
 #: Columns of these UCDs are coordinates in the frame of the COOSYS.
 _SPATIAL = ("pos.eq", "pos.pm", "pos.parallax")
 
@@ -38,35 +40,55 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
             values = filled(series, column, np.nan if column.dtype.startswith("float") else 0)
         table.array[column.name] = values
         table.array.mask[column.name] = series.is_null().to_numpy()
-    document.to_xml(str(path), tabledata_format="binary2")
+    with path.open("wb") as stream:
+        document.to_xml(_Hyphens(stream), tabledata_format="binary2")
 
 
 def header(frame: pl.DataFrame, schema: Schema, about: About) -> str:
     """The VOTable of the table without its data, for other formats to carry."""
     stream = io.BytesIO()
-    _document(frame, schema, about).to_xml(stream)
+    _document(frame, schema, about).to_xml(_Hyphens(stream))
     return stream.getvalue().decode("utf-8")
+
+
+#: Stands for a hyphen in a description: astropy wraps descriptions and would break a line after a real one.
+_HYPHEN = "\ue02d"
+
+
+class _Hyphens:
+    """A stream that puts the hyphens back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        return self._stream.write(data.replace(_HYPHEN.encode(), b"-"))
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _document(frame: pl.DataFrame, schema: Schema, about: About) -> Any:
     from astropy.io.votable.tree import CooSys, Info, Resource, TableElement, TimeSys, VOTableFile
 
     document = VOTableFile(version="1.4")
-    document.description = schema.description
+    document.description = schema.description.replace("-", _HYPHEN)
     resource = Resource(name=schema.name)
     document.resources.append(resource)
     epoch = about.epoch_of(frame)
     resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS", epoch=None if epoch is None else f"J{epoch}"))
     if any(c.name == "ref_epoch" for c in schema):
-        resource.time_systems.append(TimeSys(ID="epoch", timescale="TCB", refposition="BARYCENTER"))
+        resource.time_systems.append(TimeSys(config=_CONFIG, ID="epoch", timescale="TCB", refposition="BARYCENTER"))
     if any(c.name == "obs_mjd" for c in schema):
         # Surveys differ in time scale and place, some give the night only.
         origin = str(2451545.0 - MJD_J2000)
-        resource.time_systems.append(TimeSys(ID="mjd", timeorigin=origin, timescale="UNKNOWN", refposition="UNKNOWN"))
+        resource.time_systems.append(
+            TimeSys(config=_CONFIG, ID="mjd", timeorigin=origin, timescale="UNKNOWN", refposition="UNKNOWN")
+        )
     for name, value in about.infos():
         resource.infos.append(Info(name=name, value=value))
     table = TableElement(document, name=schema.name)
-    table.description = schema.description
+    table.description = schema.description.replace("-", _HYPHEN)
     resource.tables.append(table)
     table.fields.extend(_field(document, column, frame[column.name]) for column in schema)
     return document
@@ -90,7 +112,7 @@ def _field(document: Any, column: Column, series: pl.Series) -> Any:
     elif column.ucd.startswith(_SPATIAL):
         kind["ref"] = "icrs"
     result = Field(document, ID=column.name, name=column.name, ucd=column.ucd, **kind)
-    result.description = column.description
+    result.description = column.description.replace("-", _HYPHEN)
     return result
 
 
@@ -129,10 +151,12 @@ def _series(table: Any, schema: Schema) -> dict[str, pl.Series]:
 
 def fields(table: Any) -> dict[str, ColumnInfo]:
     """What the FIELD elements say."""
-    return {
-        f.name: ColumnInfo(None if f.unit is None else str(f.unit).strip("'"), f.ucd, f.description)
-        for f in table.fields
-    }
+    out = {}
+    for f in table.fields:
+        # The writer breaks long descriptions over several lines.
+        description = None if f.description is None else " ".join(f.description.split())
+        out[f.name] = ColumnInfo(None if f.unit is None else str(f.unit).strip("'"), f.ucd, description)
+    return out
 
 
 def parse_header(text: str, where: Path) -> dict[str, ColumnInfo]:
