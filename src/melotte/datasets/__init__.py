@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from .archive import fetch
+from .check import Verified, verify
 from .cite import bibtex, citations
-from .fetch import fetch
 from .find import Listed, cache_directory, data_dirs, list_datasets, locate
 from .model import Content, ManualSource, Record, UrlSource, VizierSource, record, records
-from .verify import Verified, verify
 
 __all__ = [
     "Content",

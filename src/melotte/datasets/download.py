@@ -135,11 +135,11 @@ def download(url: str, part: Path, *, name: str, remedy: str = "", progress: Any
             time.sleep(WAIT_S * 2 ** (attempt - 1))
             log.warning("%s: %s; attempt %d of %d", name, cause, attempt + 1, ATTEMPTS)
         try:
-            with part.open("r+b" if part.is_file() else "w+b") as stream:
+            with part.open("r+b" if part.is_file() else "w+b") as body:
 
-                def place(response: requests.Response, *_: Any, stream: IO[bytes] = stream, **__: Any) -> None:
+                def place(response: requests.Response, *_: Any, out: IO[bytes] = body, **__: Any) -> None:
                     if response.status_code in (200, 206):
-                        resumption.accept(response, stream)
+                        resumption.accept(response, out)
 
                 HTTPDownloader(
                     progressbar=progress or False,
@@ -147,7 +147,7 @@ def download(url: str, part: Path, *, name: str, remedy: str = "", progress: Any
                     timeout=TIMEOUT_S,
                     headers=resumption.headers(),
                     hooks={"response": place},
-                )(url, stream, None)
+                )(url, body, None)
             total = resumption.known.get("total")
             if total is None or resumption.offset == total:
                 resumption.forget()

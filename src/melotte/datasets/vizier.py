@@ -56,7 +56,7 @@ class _Table:
     def __init__(self, tree: Any) -> None:
         self.names = [str(field.name) for field in tree.fields]
         self.ids = [str(field.ID or "") for field in tree.fields]
-        self.units = ["" if field.unit is None else str(field.unit) for field in tree.fields]
+        self.units = ["" if field.unit is None else str(field.unit).replace(" / ", "/") for field in tree.fields]
         self.rows = int(tree.nrows)
         self._tree = tree
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from . import download as http
+from .check import PART, verify
 from .find import cache_directory
 from .model import ManualSource, Record, UrlSource, VizierSource, record
-from .verify import PART, verify
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -123,7 +123,8 @@ def _scan_fits(path: Path, name: str, record: Record) -> tuple[list[str], int]:
         while True:
             try:
                 header = fits.Header.fromfile(stream, endcard=True)
-            except (OSError, EOFError) as error:
+                _ = header["NAXIS"], header["BITPIX"]
+            except (OSError, EOFError, ValueError, KeyError) as error:
                 if isinstance(error, gzip.BadGzipFile) or "Compressed file ended" in str(error):
                     raise
                 raise DatasetError(
@@ -172,7 +173,7 @@ def _scan_text(path: Path, name: str, record: Record) -> tuple[list[str], int]:
         try:
             names = [field.strip() for field in next(reader, [])]
             if tsv:
-                names, reader = names, _without_rulers(reader)  # type: ignore[assignment]
+                reader = _without_rulers(reader)  # type: ignore[assignment]
             rows = 0
             for fields in reader:
                 if not fields:
