@@ -153,6 +153,11 @@ def test_missing_dataset_says_what_where_and_how(cache: Path, tmp_path: Path, wh
     assert "`melotte fetch cantat2020_members`" in message
 
 
+def test_missing_dataset_that_no_program_can_get(cache: Path) -> None:
+    with pytest.raises(DatasetError, match="`melotte fetch boss_occam_dr20` says how"):
+        datasets.locate("boss_occam_dr20")
+
+
 def test_misspelt_name_suggests(cache: Path) -> None:
     with pytest.raises(DatasetError, match="hunt2023"):
         datasets.locate("hunt_2023")

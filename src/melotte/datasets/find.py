@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from ..errors import DatasetError
-from .model import Record, record, records
+from .model import ManualSource, Record, record, records
 
 ENVIRONMENT = "MELOTTE_DATA_DIR"
 
@@ -89,10 +89,11 @@ def _not_found(text: str, item: Record | None, places: list[Path]) -> DatasetErr
     if item is None:
         item = next((r for r in records().values() if text in r.files), None)
     if item is not None:
+        does = "says how to get it" if isinstance(item.source, ManualSource) else "gets it"
         return DatasetError(
             f"the dataset {item.name!r} ({item.title}) is not on this machine; looked at {looked}",
             where=item.file,
-            hint=f"`melotte fetch {item.name}` gets it; or name a local mirror with --data-dir or {ENVIRONMENT}",
+            hint=f"`melotte fetch {item.name}` {does}; or name a local mirror with --data-dir or {ENVIRONMENT}",
         )
     hint = f"give a path relative to --data-dir or {ENVIRONMENT}, or the name of a dataset (`melotte fetch` lists them)"
     if "/" not in text and "." not in text:

@@ -187,6 +187,11 @@ class Record(_Frozen):
         return self
 
     @property
+    def rows(self) -> int | None:
+        """Rows of the table as published; None for a file that is not a table."""
+        return self.content.rows
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Every file that serves, the preferred one first."""
         return (self.file, *self.also)
