@@ -9,8 +9,13 @@ from typing import Any, Final, cast
 import matplotlib as mpl
 import numpy as np
 import polars as pl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ..errors import MelotteError
@@ -142,6 +147,8 @@ def make_axes(
     rows, columns = shape
     if given is None:
         figure = new_figure(*size)
+        engine: Any = figure.get_layout_engine()
+        engine.set(wspace=0.06 if columns > 1 else 0.02)
         grid = figure.subplots(rows, columns, squeeze=False, **subplots)
         axes = [cast(Axes, a) for a in grid.ravel()]
         for ax in axes:
@@ -187,6 +194,37 @@ def say(ax: Axes, text: str, *, x: float = 0.5, y: float = 0.5, **kwargs: Any) -
     """A remark in the axes, for example why they are empty."""
     style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "0.3"} | kwargs
     ax.text(x, y, text, transform=ax.transAxes, **style)
+
+
+def legend_above(ax: Axes, handles: Sequence[Artist], *, own: bool, columns: int) -> None:
+    """A legend over the panels, clear of the data: of the whole figure if it is ours, else of the axes."""
+    style: dict[str, Any] = {"handles": list(handles), "ncols": columns}
+    if not handles:
+        return
+    if own:
+        figure_of(ax).legend(loc="outside upper center", **style)
+    else:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.1), borderaxespad=0.0, **style)
+
+
+def colour_bar(ax: Axes | Sequence[Axes], norm: Normalize, cmap: Colormap, label: str, shown: Floats) -> None:
+    """A colour bar, pointed at the ends that values of ``shown`` exceed."""
+    axes = [ax] if isinstance(ax, Axes) else list(ax)
+    shown = shown[np.isfinite(shown)]
+    low, high = cast(float, norm.vmin), cast(float, norm.vmax)
+    below, above = bool((shown < low).any()), bool((shown > high).any())
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+    bar = figure_of(axes[0]).colorbar(
+        ScalarMappable(norm, cmap), ax=axes, label=label, pad=0.02, fraction=0.06, aspect=28, extend=extend
+    )
+    if isinstance(norm, LogNorm):
+        plain_numbers(bar.ax.yaxis)
+
+
+def plain_numbers(*axes: Axis) -> None:
+    """1, 10, 100 instead of powers of ten."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 
 
 def padded(x: Floats, *, fraction: float = 0.06, minimum: float = 0.0) -> tuple[float, float] | None:

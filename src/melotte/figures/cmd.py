@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
@@ -23,10 +22,12 @@ from ._common import (
     RV_LABEL,
     Floats,
     Row,
+    colour_bar,
     colour_limits,
     drawn_points,
     flags,
     isochrone_text,
+    legend_above,
     make_axes,
     one_cluster,
     padded,
@@ -36,7 +37,7 @@ from ._common import (
     values,
     with_error,
 )
-from .style import DARK, DOUBLE, GREY, VERMILLION, styled
+from .style import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
 
 if TYPE_CHECKING:
     from ..isochrones import Isochrone
@@ -55,8 +56,8 @@ def cmd_pair(
 ) -> Figure:
     """G against BP - RP: stars used for [Fe/H] coloured by it (left), for the RV coloured by it (right).
 
-    Grey: members of the list. Open circles: matched stars. Left, black dots: matched stars whose [Fe/H] is missing
-    or not used. What cannot be drawn for want of a colour is counted in the panel.
+    Grey: members of the list. Open circles: matched stars whose [Fe/H] (left) or RV (right) is missing or not used.
+    What cannot be drawn for want of a colour or magnitude is counted in the panel.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def cmd_pair(
     flag = flags(stars)
     grey = values(members, "bp_rp"), values(members, "phot_g_mean_mag")
     matched = values(stars, "bp_rp"), values(stars, "phot_g_mean_mag")
-    handles = _handles(grey, matched)
+    handles = _handles(grey, matched, flag)
     track = None
     remarks = _remarks(members, grey, stars, matched)
     if isochrone is not None:
@@ -104,15 +105,15 @@ def cmd_pair(
             remarks.append("no distance or extinction: isochrone not drawn")
 
     for ax, name, used, cmap, label, minimum in (
-        (panels[0], "feh", flag == FEH_FLAG, "viridis", FEH_LABEL, 0.2),
-        (panels[1], "rv", np.isin(flag, RV_FLAGS), "plasma", RV_LABEL, 5.0),
+        (panels[0], "feh", flag == FEH_FLAG, VIRIDIS, FEH_LABEL, 0.2),
+        (panels[1], "rv", np.isin(flag, RV_FLAGS), PLASMA, RV_LABEL, 5.0),
     ):
         colour = values(stars, name)
         norm = Normalize(*colour_limits(colour[used], minimum=minimum))
-        _panel(ax, grey, matched, colour, used, norm, cmap, dots=name == "feh")
+        _panel(ax, grey, matched, colour, used, norm, cmap)
         if track is not None:
             ax.plot(*track, color=DARK, lw=0.9, ls=(0, (4, 2)), zorder=2.5, label="isochrone")
-        figure.colorbar(ScalarMappable(norm, cmap), ax=ax, label=label, pad=0.01, extend="both")
+        colour_bar(ax, norm, cmap, label, colour[used])
         ax.set_xlabel(COLOUR_LABEL)
     panels[0].set_ylabel(G_LABEL)
     _limits(panels, grey, matched)
@@ -121,9 +122,10 @@ def cmd_pair(
     )
     rv = with_error(value(row, "rv_med"), value(row, "rv_med_error"), 2)
     panels[1].set_title(rf"{title}   RV$_{{\rm med}}$ = {rv} km s$^{{-1}}$")
-    panels[0].legend(handles=handles, loc="upper right")
-    for i, remark in enumerate(remarks):
-        say(panels[0], remark, x=0.03, y=0.03 + 0.05 * i, ha="left", va="bottom", fontsize=7.5, color=VERMILLION)
+    legend_above(panels[0], handles, own=axes is None, columns=4)
+    if remarks:
+        box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+        say(panels[0], "\n".join(remarks), x=0.03, y=0.03, ha="left", va="bottom", fontsize=7.5, zorder=9, bbox=box)
     return figure
 
 
@@ -144,31 +146,31 @@ def _panel(
     colour: Floats,
     used: NDArray[np.bool_],
     norm: Normalize,
-    cmap: str,
-    *,
-    dots: bool,
+    cmap: Colormap,
 ) -> None:
     ax.plot(*grey, ls="", marker="o", ms=1.8, mew=0, color=GREY, rasterized=True, zorder=1, label="members")
     x, y = matched
     there = np.isfinite(x) & np.isfinite(y)
     rest, filled = there & ~used, there & used & np.isfinite(colour)
     ax.scatter(x[rest], y[rest], s=14, marker="o", fc="none", ec=DARK, lw=0.6, zorder=3, label="not used")
-    if dots:
-        ax.scatter(x[rest], y[rest], s=3, marker="o", fc="black", lw=0, zorder=3.1, label="no [Fe/H] used")
     ax.scatter(
         x[filled], y[filled], s=16, c=colour[filled], cmap=cmap, norm=norm, ec="0.15", lw=0.3, zorder=4, label="used"
     )
 
 
-def _handles(grey: tuple[Floats, Floats], matched: tuple[Floats, Floats]) -> list[Line2D]:
+def _handles(grey: tuple[Floats, Floats], matched: tuple[Floats, Floats], flag: NDArray[np.int64]) -> list[Line2D]:
     handles = []
     if np.isfinite(grey[0] + grey[1]).any():
         handles.append(Line2D([], [], ls="", marker="o", ms=2.5, mew=0, color=GREY, label="members"))
-    if np.isfinite(matched[0] + matched[1]).any():
-        handles += [
-            Line2D([], [], ls="", marker="o", ms=4, mew=0.3, mfc="0.5", color="0.15", label="used"),
-            Line2D([], [], ls="", marker="o", ms=3.8, mew=0.6, mfc="none", color=DARK, label="not used"),
-        ]
+    drawn = np.isfinite(matched[0] + matched[1])
+    if (drawn & np.isin(flag, RV_FLAGS)).any():
+        handles.append(
+            Line2D([], [], ls="", marker="o", ms=4, mew=0.3, mfc="0.5", color="0.15", label="used (coloured)")
+        )
+    if (drawn & (flag != FEH_FLAG)).any():
+        handles.append(
+            Line2D([], [], ls="", marker="o", ms=3.8, mew=0.6, mfc="none", color=DARK, label="matched, not used")
+        )
     return handles
 
 
@@ -178,21 +180,18 @@ def _remarks(
     remarks = []
     for noun, frame, (x, y) in (("matched star", stars, matched), ("member", members, grey)):
         missing = int((~np.isfinite(x + y)).sum())
+        lacks = [r"$G_{\rm BP}-G_{\rm RP}$"] * bool(np.isnan(x).any()) + ["$G$"] * bool(np.isnan(y).any())
         if frame.is_empty():
-            remarks.append(f"no {noun}s given")
-        elif missing == frame.height:
-            remarks.append(f"{noun}s have no $G$ or BP$-$RP in this table")
+            remarks.append(f"no {noun}s in this table")
         elif missing:
-            remarks.append(f"{plural(missing, noun)} without $G$ or BP$-$RP not drawn")
+            remarks.append(f"not drawn: {plural(missing, noun)} without {' or '.join(lacks)}")
     return remarks
 
 
 def _limits(panels: Sequence[Axes], grey: tuple[Floats, Floats], matched: tuple[Floats, Floats]) -> None:
     """The observed stars set the limits, not the isochrone."""
     shown = [np.isfinite(x + y) for x, y in (grey, matched)]
-    limits = [
-        padded(np.concatenate([grey[i][shown[0]], matched[i][shown[1]]]), fraction=0.06, minimum=0.2) for i in (0, 1)
-    ]
+    limits = [padded(np.concatenate([grey[i][shown[0]], matched[i][shown[1]]]), minimum=(0.4, 1.0)[i]) for i in (0, 1)]
     for ax in panels:
         if limits[0] is not None and limits[1] is not None:
             ax.set_xlim(*limits[0])

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ._common import Floats, make_axes, number, padded, say, values
-from .style import BLUE, DARK, SINGLE, VERMILLION, styled
+from ._common import Floats, colour_bar, make_axes, number, padded, say, values
+from .style import BLUE, DARK, SINGLE, VERMILLION, VIRIDIS, styled
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,8 @@ def compare(
     top.set_ylabel(f"{quantity.symbol} {ours_label}{unit}")
     bottom.set_ylabel(rf"$\Delta${quantity.symbol}{unit}")
     bottom.set_xlabel(f"{quantity.symbol} {theirs_label}{unit}")
-    if title:
-        top.set_title(title)
     if not both.any():
+        top.set_title(title)
         say(top, "no cluster in common")
         return figure
     x, y = x[both], y[both]
@@ -103,10 +101,9 @@ def compare(
             ax.plot(x, yy, ls="", marker="o", ms=3.0, mew=0, color=BLUE, alpha=0.8, zorder=3, label="clusters")
         else:
             norm = LogNorm(1, max(float(np.nanmax(colour)), 10.0))
-            ax.scatter(x, yy, c=colour, s=12, norm=norm, ec="0.15", lw=0.25, zorder=3, label="clusters", cmap="viridis")
+            ax.scatter(x, yy, c=colour, s=12, norm=norm, ec="0.15", lw=0.25, zorder=3, label="clusters", cmap=VIRIDIS)
     if colour is not None:
-        bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=[top, bottom], pad=0.02, aspect=35)
-        bar.set_label("Number of stars")
+        colour_bar([top, bottom], norm, VIRIDIS, "Number of stars", colour)
     for sign, marker in ((1, "^"), (-1, "v")):
         m = outside & (np.sign(d - median) == sign)
         at = np.full(int(m.sum()), median + sign * 0.94 * half)
@@ -122,11 +119,11 @@ def compare(
     if np.isfinite(sd):
         bottom.axhspan(median - sd, median + sd, color=VERMILLION, alpha=0.15, lw=0, zorder=0)
     bottom.set_ylim(median - half, median + half)
-    text = (
-        rf"$n$ = {d.size}"
-        f"\nmedian {number(median, quantity.digits)}\ns.d. {number(sd, quantity.digits)}"
+    stats = (
+        rf"$n$ = {d.size}, median $\Delta$ {number(median, quantity.digits)}, "
+        f"s.d. {number(sd, quantity.digits)} {quantity.unit}"
     )
-    top.text(0.04, 0.96, text, transform=top.transAxes, va="top", fontsize=8)
+    top.set_title(f"{title}\n{stats}" if title else stats)
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._common import Floats, make_axes, say, values
+from ._common import Floats, make_axes, plain_numbers, say, values
 from .style import BLUE, DARK, DOUBLE, VERMILLION, styled
 
 _PANELS = (
@@ -49,6 +49,7 @@ def catalogue_overview(catalogue: pl.DataFrame, *, axes: Sequence[Axes] | None =
         if not (drawn.any() or spread.any()):
             say(ax, "no cluster with a value")
             continue
+        plain_numbers(ax.xaxis, ax.yaxis)
         style: dict[str, Any] = {"ls": "", "marker": "o", "ms": 3.0}
         ax.plot(n[spread], scatter[spread], mfc="none", mec=VERMILLION, mew=0.6, zorder=2, label="scatter", **style)
         ax.plot(n[drawn], error[drawn], color=BLUE, mew=0, alpha=0.7, zorder=3, label="uncertainty", **style)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -23,10 +24,12 @@ from ._common import (
     TEFF_LABEL,
     Floats,
     Row,
+    colour_bar,
     colour_limits,
     drawn_points,
     flags,
     isochrone_text,
+    legend_above,
     make_axes,
     one_cluster,
     padded,
@@ -35,7 +38,7 @@ from ._common import (
     values,
     with_error,
 )
-from .style import DARK, SINGLE, VERMILLION, styled
+from .style import DARK, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
 
 if TYPE_CHECKING:
     from ..isochrones import Isochrone
@@ -57,7 +60,7 @@ def scatter_by_flag(
     flag: NDArray[np.int64],
     *,
     norm: Normalize,
-    cmap: str = "viridis",
+    cmap: Colormap = VIRIDIS,
     size: float = 14.0,
 ) -> int:
     """Stars by flag: filled, open, cross; coloured where there is a colour value, grey where not.
@@ -169,12 +172,12 @@ def kiel(
     feh_norm, logg_norm = Normalize(*colour_limits(feh, minimum=0.2)), Normalize(*colour_limits(logg, minimum=0.5))
     if not scatter_by_flag(top, teff, logg, feh, flag, norm=feh_norm):
         say(top, "no star with temperature and log g", zorder=9)
-    if not scatter_by_flag(bottom, teff, feh, logg, flag, norm=logg_norm, cmap="cividis"):
+    if not scatter_by_flag(bottom, teff, feh, logg, flag, norm=logg_norm, cmap=PLASMA):
         say(bottom, "no star with temperature and [Fe/H]", zorder=9)
-    figure.colorbar(ScalarMappable(feh_norm, "viridis"), ax=top, label=FEH_LABEL, pad=0.02, extend="both")
-    figure.colorbar(ScalarMappable(logg_norm, "cividis"), ax=bottom, label=LOGG_LABEL, pad=0.02, extend="both")
+    colour_bar(top, feh_norm, VIRIDIS, FEH_LABEL, feh)
+    colour_bar(bottom, logg_norm, PLASMA, LOGG_LABEL, logg)
 
-    handles: list[Line2D | Patch] = list(flag_handles(flag))
+    handles: list[Artist] = list(flag_handles(flag))
     if isochrone is not None:
         if isinstance(isochrone, tuple):
             track = np.asarray(isochrone[0], dtype=float), np.asarray(isochrone[1], dtype=float)
@@ -191,19 +194,16 @@ def kiel(
         bottom.axhline(med, color=VERMILLION, lw=1.0, zorder=2, label="feh_med")
         if np.isfinite(error):
             bottom.axhspan(med - error, med + error, color=VERMILLION, alpha=0.25, lw=0, zorder=1.5)
-        text = f"[Fe/H]$_{{\\rm med}}$ = {with_error(med, error, 3)}"
-        bottom.text(0.03, 0.96, text, transform=bottom.transAxes, va="top", fontsize=8, color="#A34700")
+        handles.append(Line2D([], [], color=VERMILLION, lw=1.0, label=r"[Fe/H]$_{\rm med}$"))
+        title += rf"    [Fe/H]$_{{\rm med}}$ = {with_error(med, error, 3)}"
 
     top.set_ylabel(LOGG_LABEL)
     bottom.set_ylabel(FEH_LABEL)
     bottom.set_xlabel(TEFF_LABEL)
     if axes is not None:
         top.set_xlabel(TEFF_LABEL)
-    top.set_title(title, pad=3)
-    if handles:
-        top.legend(
-            handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, fontsize=7.5, borderaxespad=0
-        )
+    top.set_title(title)
+    legend_above(top, handles, own=axes is None, columns=2)
     return figure
 
 
@@ -219,8 +219,7 @@ def _limits(top: Axes, bottom: Axes, teff: Floats, logg: Floats, feh: Floats, se
         top.set_ylim(y[1], y[0])
     y = padded(feh, fraction=0.12, minimum=0.15)
     if y is not None:
-        # Headroom for the cluster's value.
-        bottom.set_ylim(y[0], y[1] + 0.12 * (y[1] - y[0]))
+        bottom.set_ylim(*y)
     else:
         bottom.set_ylim(-0.6, 0.6)
 

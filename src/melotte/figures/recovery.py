@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ._common import Floats, make_axes, number, say, values
+from ._common import Floats, make_axes, number, plain_numbers, say, values
 from .style import BLUE, DARK, DOUBLE, VERMILLION, styled
 
 #: Pulls beyond this are drawn at the edge as triangles.
@@ -137,6 +137,7 @@ def recovery(
 
 def _against_n(ax: Axes, found: Pulls, kept: NDArray[np.bool_]) -> None:
     ax.set_xscale("log")
+    plain_numbers(ax.xaxis)
     ax.set_ylim(-_EDGE, _EDGE)
     for half, grey in ((3, "0.94"), (1, "0.86")):
         ax.axhspan(-half, half, color=grey, lw=0, zorder=0)
@@ -179,7 +180,7 @@ def _distribution(ax: Axes, found: Pulls, label: str) -> None:
         density = counts / (found.pull.size * (edges[1] - edges[0]))
         ax.stairs(density, edges, orientation="horizontal", fill=True, fc="0.85", ec=DARK, lw=0.7, zorder=2)
         top = max(top, float(density.max()))
-    ax.set_xlim(0, 1.12 * top)
+    ax.set_xlim(0, 1.35 * top)
     sd = float(np.std(found.pull, ddof=1)) if found.pull.size > 1 else float("nan")
     median = float(np.median(found.pull)) if found.pull.size else float("nan")
     text = (
@@ -188,4 +189,4 @@ def _distribution(ax: Axes, found: Pulls, label: str) -> None:
         "\n"
         rf"within $3\sigma$: {number(100 * found.within_three, 0)} %"
     )
-    ax.text(0.97, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7.5)
+    ax.text(0.97, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7.5, linespacing=1.1)

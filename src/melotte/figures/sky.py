@@ -9,8 +9,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
 
-from ._common import Floats, figure_of, make_axes, pin_ticks, say, values
+from ._common import Floats, figure_of, legend_above, make_axes, number, pin_ticks, say, values
 from .style import DOUBLE, GREY, SINGLE, VERMILLION, new_figure, styled
 
 Projection = Literal["rectangular", "mollweide"]
@@ -59,6 +60,7 @@ def sky_coverage(
     -------
     matplotlib.figure.Figure
     """
+    own = ax is None
     if ax is not None:
         figure = figure_of(ax)
     elif projection == "mollweide":
@@ -74,13 +76,14 @@ def sky_coverage(
 
     handles = []
     for frame, colour, size, label in (
-        (members, GREY, 1.0, "members"),
+        (members, GREY, 0.8, "members"),
         (stars, VERMILLION, 2.0, f"observed by {survey}"),
     ):
         unique = frame.unique("source_id", maintain_order=True)
         x, y = place(values(unique, "ra"), values(unique, "dec"))
         # Hundreds of thousands of vector points make a PDF nobody can open.
-        ax.plot(x, y, ls="", marker="o", ms=size, mew=0, color=colour, rasterized=True, label=label)
+        (dots,) = ax.plot(x, y, ls="", marker="o", ms=size, mew=0, color=colour, rasterized=True, label=label)
+        dots.set_in_layout(False)
         text = f"{unique.height:,} {label}".replace(",", "\N{THIN SPACE}")
         handles.append(Line2D([], [], ls="", marker="o", ms=3.5, mew=0, color=colour, label=text))
     ra, dec = galactic_plane()
@@ -91,10 +94,15 @@ def sky_coverage(
         say(ax, "no stars")
 
     if round_map:
-        ticks = np.arange(30, 360, 30)
-        ax.set_xticks(np.radians(180.0 - ticks[::-1]), [f"{t}°" for t in ticks[::-1]])
+        ticks = np.arange(330, 0, -30)
+        ax.set_xticks(np.radians(180.0 - ticks), [])
+        parallels = np.arange(-60, 61, 30)
+        ax.set_yticks(np.radians(parallels), [f"{number(float(t), 0)}°" for t in parallels])
         ax.grid(color="0.85", lw=0.4)
-        ax.tick_params(axis="x", labelsize=7, labelcolor="0.3")
+        for t in ticks:
+            # Inside the map, over the data: tick labels would be under it.
+            outline = [Stroke(linewidth=1.8, foreground="white"), Normal()]
+            ax.text(np.radians(180.0 - t), 0, f"{t}°", ha="center", va="center", fontsize=7, path_effects=outline)
     else:
         ax.set_xlim(360, 0)
         ax.set_ylim(-90, 90)
@@ -102,8 +110,5 @@ def sky_coverage(
         ax.set_yticks(np.arange(-90, 91, 30))
         ax.set_xlabel("RA (deg)")
         ax.set_ylabel("Dec (deg)")
-    columns = 3 if round_map else 2
-    ax.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, borderaxespad=0.2, fontsize=7.5
-    )
+    legend_above(ax, handles, own=own, columns=3 if round_map else 2)
     return figure

@@ -9,11 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import IO, Any, Final, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import style as mpl_style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from ..errors import PublishError
@@ -35,8 +39,15 @@ PURPLE: Final = "#CC79A7"
 ORANGE: Final = "#E69F00"
 SKY: Final = "#56B4E9"
 GREY: Final = "0.65"
-LIGHT: Final = "0.80"
+#: Light, and of another hue than a faint grey line.
+LIGHT: Final = "#F2C583"
 DARK: Final = "0.25"
+
+#: Perceptually uniform, without the yellow end that vanishes on white paper.
+VIRIDIS: Final = LinearSegmentedColormap.from_list(
+    "melotte_viridis", mpl.colormaps["viridis"](np.linspace(0, 0.92, 256))
+)
+PLASMA: Final = LinearSegmentedColormap.from_list("melotte_plasma", mpl.colormaps["plasma"](np.linspace(0, 0.88, 256)))
 
 #: Metadata that would make two runs differ, per format.
 _METADATA: Final[dict[str, dict[str, Any]]] = {
@@ -115,20 +126,48 @@ def save(figure: Figure, stem: str | Path, formats: Iterable[str] = ("pdf", "png
             raise PublishError(f"unknown figure format {name!r}", where=stem, expected=", ".join(_METADATA))
     stem = Path(stem)
     paths = [stem.with_name(f"{stem.name}.{name}") for name in formats]
-    for name, path in zip(formats, paths, strict=True):
-        try:
-            _write(figure, path, name)
-        except OSError as error:
-            raise PublishError(f"the figure cannot be written: {error.strerror or error}", where=path) from error
+    with style(), _laid_out(figure):
+        for name, path in zip(formats, paths, strict=True):
+            try:
+                _write(figure, path, name)
+            except OSError as error:
+                raise PublishError(f"the figure cannot be written: {error.strerror or error}", where=path) from error
     return paths
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """The layout computed once, not once per format."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+def _print(figure: Figure, stream: IO[bytes], name: str) -> None:
+    """Draw once: `Figure.savefig` draws a figure with a layout engine twice, to compute a layout we have."""
+    canvas, dpi = figure.canvas, figure.get_dpi()
+    make: Any = {"pdf": FigureCanvasPdf, "svg": FigureCanvasSVG, "png": FigureCanvasAgg}[name]
+    figure.set_dpi(mpl.rcParams["savefig.dpi"])
+    try:
+        getattr(make(figure), f"print_{name}")(stream, metadata=_METADATA[name])
+    finally:
+        figure.set_dpi(dpi)
+        figure.set_canvas(canvas)
 
 
 def _write(figure: Figure, path: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as stream, style():
-            figure.savefig(stream, format=name, metadata=_METADATA[name])
+        with os.fdopen(handle, "wb") as stream:
+            _print(figure, stream, name)
         # mkstemp makes files private; give the permissions a plain open() would have given.
         mask = os.umask(0)
         os.umask(mask)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ._common import (
@@ -16,6 +17,7 @@ from ._common import (
     Floats,
     Row,
     flags,
+    legend_above,
     make_axes,
     number,
     one_cluster,
@@ -43,8 +45,8 @@ def _window(rv: Floats, error: Floats, low: float, high: float) -> tuple[float, 
     if np.isfinite(low) and np.isfinite(high):
         centre, half = (low + high) / 2, (high - low) / 2
     near = np.abs(rv - centre) <= 4 * half
-    left = min([centre - 1.4 * half, *(rv - 2.5 * error)[near]])
-    right = max([centre + 1.4 * half, *(rv + 2.5 * error)[near]])
+    left = min([centre - 1.4 * half, *(rv - 3.3 * error)[near]])
+    right = max([centre + 1.4 * half, *(rv + 3.3 * error)[near]])
     return max(left, centre - 5 * half), min(right, centre + 5 * half)
 
 
@@ -56,7 +58,7 @@ def rv_selection(
     cluster: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Every star of a cluster as a Gaussian, those used dark, those rejected light, with the thresholds.
+    """Every star of a cluster as a Gaussian, those used dark, those rejected light.
 
     Each profile has the star's velocity and error and, like the cluster's, unit height: with equal areas one precise
     star would flatten all others. The cluster's Gaussian has the mean RV of the catalogue and the standard deviation
@@ -102,9 +104,11 @@ def rv_selection(
     lines = [
         rf"$N$ = {stars.height}",
         rf"$N_{{\rm RV}}$ = {int(used.sum())}",
-        rf"RV$_{{\rm med}}$ = {with_error(value(row, 'rv_med'), value(row, 'rv_med_error'), 2)}",
-        rf"$s_{{\rm RV}}$ = {number(value(row, 'rv_scatter'), 2)}",
+        rf"RV$_{{\rm med}}$ = {with_error(value(row, 'rv_med'), value(row, 'rv_med_error'), 2)} km s$^{{-1}}$",
     ]
+    scatter = value(row, "rv_scatter")
+    if np.isfinite(scatter):
+        lines.append(rf"$s_{{\rm RV}}$ = {number(scatter, 2)} km s$^{{-1}}$")
     if n_missing:
         lines.append(f"not drawn: {n_missing} without RV or error")
     ax.text(0.03, 0.97, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=8, linespacing=1.15)
@@ -115,14 +119,20 @@ def _draw(ax: Axes, rv: Floats, error: Floats, used: NDArray[np.bool_], stars: p
     low, high = (float(values(stars, name)[0]) for name in ("rv_low", "rv_high"))
     curves = _profiles(rv, error)
     # Alpha falls with the number of curves so that a thousand still show where they are dense.
-    for label, mask, colour, z in (("rejected", ~used, LIGHT, 1.0), ("used", used, DARK, 2.0)):
+    # A star or two would vanish behind the cluster's own curve.
+    above = 6.0 if used.sum() <= 3 else 2.0
+    for label, mask, colour, z in (("rejected", ~used, LIGHT, 1.0), ("used", used, DARK, above)):
         n = int(mask.sum())
-        alpha = float(np.clip(6.0 / np.sqrt(max(n, 1)), 0.12, 1.0)) if n > 36 else 1.0
+        alpha, width = float(np.clip(25.0 / max(n, 1), 0.2, 1.0)), 0.8 if n <= 30 else 0.5
         lines = LineCollection(
-            list(curves[mask]), colors=colour, linewidths=0.7, alpha=alpha, zorder=z, rasterized=n > 1000, label=label
+            list(curves[mask]), colors=colour, linewidths=width, alpha=alpha, zorder=z, rasterized=n > 1000, label=label
         )
         ax.add_collection(lines, autolim=False)
-    handles = [Line2D([], [], color=DARK, lw=0.9, label="used"), Line2D([], [], color=LIGHT, lw=0.9, label="rejected")]
+    handles = [
+        Line2D([], [], color=colour, lw=0.9, label=label)
+        for label, mask, colour in (("used", used, DARK), ("rejected", ~used, LIGHT))
+        if mask.any()
+    ]
     mean = value(row, "rv_mean")
     if used.any() and np.isfinite(mean):
         sigma = float(np.sqrt(np.var(rv[used]) + np.mean(error[used] ** 2)))
@@ -136,6 +146,7 @@ def _draw(ax: Axes, rv: Floats, error: Floats, used: NDArray[np.bool_], stars: p
         handles.append(Line2D([], [], color="black", lw=0.8, ls=(0, (4, 2.5)), label="thresholds"))
     left, right = _window(rv, error, low, high)
     ax.set_xlim(left, right)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     for side, n, x, align in (
         ("left", int((rv < left).sum()), 0.02, "left"),
         ("right", int((rv > right).sum()), 0.98, "right"),
@@ -156,6 +167,8 @@ def zero_point(
 ) -> Figure:
     """Histogram of RV(reference) - RV(survey) with its median, mean and standard deviation.
 
+    The robust standard deviation is 1.4826 times the median absolute deviation.
+
     The axis covers the median +- 5 robust standard deviations at most (and always the central 98 %); stars outside
     are counted in the figure and are part of every number in it.
 
@@ -175,6 +188,7 @@ def zero_point(
     series = differences if isinstance(differences, pl.Series) else pl.Series(np.asarray(differences, dtype=float))
     d = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     d = d[np.isfinite(d)]
+    own = ax is None
     figure, (ax,) = make_axes(ax, (1, 1), (SINGLE, SINGLE * 0.75))
     ax.set_xlabel(rf"RV$_{{\rm {_roman(reference)}}}-$RV$_{{\rm {_roman(survey)}}}$ (km s$^{{-1}}$)")
     ax.set_ylabel("Number of stars")
@@ -198,17 +212,18 @@ def zero_point(
     ax.axvline(median, color=VERMILLION, lw=1.4, label="median")
     ax.axvline(mean, color=BLUE, lw=1.2, ls=(0, (4, 2)), label="mean")
     unit = r"km s$^{-1}$"
-    ax.legend(
-        handles=[
+    legend_above(
+        ax,
+        [
             Line2D([], [], color=VERMILLION, lw=1.4, label=f"median {number(median, 2)} {unit}"),
             Line2D([], [], color=BLUE, lw=1.2, ls=(0, (4, 2)), label=f"mean {number(mean, 2)} {unit}"),
             Line2D([], [], ls="", label=f"s.d. {number(sd, 2)} {unit}"),
-            Line2D([], [], ls="", label=rf"$n$ = {d.size}"),
+            Line2D([], [], ls="", label=f"robust s.d. {number(robust, 2)} {unit}"),
         ],
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=2,
+        own=own,
+        columns=2,
     )
+    say(ax, rf"$n$ = {d.size}", x=0.03, y=0.96, ha="left", va="top", color="black")
     outside = d.size - inside.size
     if outside:
         say(ax, f"{outside} outside the axis", x=0.98, y=0.96, ha="right", va="top", fontsize=7)
