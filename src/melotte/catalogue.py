@@ -16,10 +16,9 @@ from . import figures
 from .config import Config
 from .errors import MelotteError
 from .isochrones import Isochrone, Isochrones
-from .members import same_name_key
+from .members import comparable_name
 from .result import Step
 from .schema import CATALOGUE, MEMBER_STARS, to_qtable
-from .velocity import ZeroPoint
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -43,8 +42,10 @@ class Catalogue:
         The membership list after the probability cut.
     survey : str
         Name of the survey.
-    zero_point : ZeroPoint or None
-        The survey's zero point, reference minus survey.
+    zero_point : mapping or None
+        The survey's zero point, reference minus survey: ``median``, ``error``, ``mean``, ``sd`` (km/s), ``n``.
+    zero_point_pairs : polars.DataFrame or None
+        The stars behind it.
     isochrones : Isochrones or None
         The isochrones the cool-dwarf rule used.
     config : Config
@@ -64,7 +65,8 @@ class Catalogue:
     rejected: pl.DataFrame
     member_list: pl.DataFrame
     survey: str
-    zero_point: ZeroPoint | None
+    zero_point: Mapping[str, float] | None
+    zero_point_pairs: pl.DataFrame | None
     isochrones: Isochrones | None
     config: Config
     config_name: str
@@ -80,10 +82,10 @@ class Catalogue:
         return iter(self.frame["cluster"])
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and same_name_key(name) in self._names
+        return isinstance(name, str) and comparable_name(name) in self._names
 
     def __getitem__(self, name: str) -> ClusterView:
-        key = same_name_key(name)
+        key = comparable_name(name)
         if key not in self._names:
             close = difflib.get_close_matches(key, self._names, n=3, cutoff=0.6)
             raise MelotteError(
@@ -94,7 +96,7 @@ class Catalogue:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {same_name_key(name): name for name in self.frame["cluster"]}
+        return {comparable_name(name): name for name in self.frame["cluster"]}
 
     @property
     def plot(self) -> Plots:
@@ -129,10 +131,11 @@ class Catalogue:
         lines.append(
             f"{len(self)} clusters with {self.members.height:,} stars; radial velocity for {n_rv}, [Fe/H] for {n_feh}"
         )
-        if self.zero_point is not None and self.zero_point.median is not None:
+        if self.zero_point:
+            zero = self.zero_point
             lines.append(
-                f"zero point (reference - survey): {self.zero_point.median:+.2f} +- {self.zero_point.median_error:.2f}"
-                f" km/s, scatter {self.zero_point.sd:.2f} km/s, {self.zero_point.n} stars"
+                f"zero point (reference - survey): {zero['median']:+.2f} +- {zero['error']:.2f} km/s, "
+                f"scatter {zero['sd']:.2f} km/s, {zero['n']:.0f} stars"
             )
         top = self.frame.sort("n_all", "cluster", descending=[True, False]).head(5)
         lines.append("largest clusters:")
@@ -227,14 +230,15 @@ class Plots:
 
     def zero_point(self, *, ax: Axes | None = None) -> Figure:
         """Differences with the reference survey (Fig. 3)."""
-        zero = self.catalogue.zero_point
-        if zero is None or zero.median is None:
+        pairs = self.catalogue.zero_point_pairs
+        if pairs is None or pairs.is_empty():
             raise MelotteError(
-                "this catalogue has no zero point", hint="name a reference survey in [zero_point] of the configuration"
+                "this catalogue has no stars in common with a reference survey",
+                hint="name a reference survey in [zero_point] of the configuration",
             )
         reference = self.catalogue.config.zero_point.reference
         label = "reference" if reference is None else reference.name or reference.adapter
-        return figures.zero_point(zero.pairs["difference"], reference=label, survey=self.catalogue.survey, ax=ax)
+        return figures.zero_point(pairs["difference"], reference=label, survey=self.catalogue.survey, ax=ax)
 
     def kiel(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
         """Kiel diagram and [Fe/H] against temperature of one cluster (Fig. 4)."""

@@ -20,7 +20,7 @@ from .catalogue import Catalogue
 from .config import Config, SurveyConfig
 from .crossmatch import identify
 from .errors import ConfigError, DatasetError, EmptyResultError
-from .isochrones import Isochrones, read_isochrones
+from .isochrones import Isochrones, load_isochrones
 from .members import read_clusters, read_members
 from .randomness import Streams
 from .result import Result, Step, describe_losses
@@ -290,9 +290,11 @@ class _Job:
         if reference is None:
             return Product(frames, result.steps, result.notes)
         zero = velocity.zero_point(result.members, reference, settings=self.config.zero_point)
-        numbers = {name: getattr(zero, name) for name in ("n", "median", "mean", "sd", "median_error")}
         return Product(
-            {**frames, "zero_point": zero.pairs}, result.steps, (*result.notes, *zero.notes), {"zero_point": numbers}
+            {**frames, "zero_point": zero.pairs},
+            result.steps,
+            (*result.notes, *zero.notes),
+            {"zero_point": zero.numbers()},
         )
 
     def metallicity(self, products: dict[str, Product]) -> Product:
@@ -307,15 +309,15 @@ class _Job:
             jobs=self.threads,
             progress=self._part("metallicity"),
         )
-        velocities = velocity.VelocityResult(
-            before.frames["members"], before.frames["clusters"], before.frames["rejected"], self.config.velocity
+        catalogue = metallicity.assemble(
+            before.frames["clusters"],
+            result.clusters,
+            self.clusters.frame,
+            zero_point=before.facts.get("zero_point"),
         )
-        catalogue = metallicity.assemble(velocities, result, self.clusters.frame, _zero_point(before))
-        return Product(
-            {"members": result.members, "catalogue": catalogue.frame, "rejected": catalogue.rejected},
-            (*result.steps, *catalogue.steps),
-            (*result.notes, *catalogue.notes),
-        )
+        unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
+        notes = (f"{unlisted} clusters are not in the cluster catalogue and have no age or distance",) if unlisted else ()
+        return Product({"members": result.members, "catalogue": catalogue}, result.steps, (*result.notes, *notes))
 
     def _part(self, stage: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(stage, done, total)
@@ -328,10 +330,11 @@ class _Job:
         return Catalogue(
             frame=final["catalogue"],
             members=final["members"],
-            rejected=final["rejected"],
+            rejected=products["velocity"].frames["rejected"],
             member_list=self.member_list.frame,
             survey=self.survey_name,
-            zero_point=_zero_point(products["velocity"]),
+            zero_point=products["velocity"].facts.get("zero_point"),
+            zero_point_pairs=products["velocity"].frames.get("zero_point"),
             isochrones=self.isochrones,
             config=self.config,
             config_name=self.where,
@@ -340,11 +343,6 @@ class _Job:
             inputs=self.inputs,
             started=self.started,
         )
-
-
-def _zero_point(product: Product) -> velocity.ZeroPoint | None:
-    numbers = product.facts.get("zero_point")
-    return None if numbers is None else velocity.ZeroPoint(**numbers, pairs=product.frames["zero_point"])
 
 
 def _with_matched_ids(spectra: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
@@ -360,7 +358,7 @@ def _isochrones(config: Config, data_dir: Path | None) -> tuple[Isochrones | Non
     if config.metallicity.giant_rule == "logg":
         return None, ()
     try:
-        return read_isochrones(config.metallicity.isochrones, data_dir=data_dir), ()
+        return load_isochrones(config.metallicity.isochrones, data_dir=data_dir), ()
     except DatasetError as error:
         limit = config.metallicity.dwarf_logg
         return None, (
