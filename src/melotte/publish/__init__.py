@@ -1,6 +1,22 @@
-"""Products: tables in every format, the report, the provenance record."""
+"""Products: tables in every format, the report, the provenance record, what to cite."""
 
 from .about import About
+from .citation import write_citation
+from .paper import published_columns, write_paper_table
+from .provenance import InputFile, write_provenance
+from .report import Picture, write_report
 from .tables import FORMATS, read_table, write_table
 
-__all__ = ["FORMATS", "About", "read_table", "write_table"]
+__all__ = [
+    "FORMATS",
+    "About",
+    "InputFile",
+    "Picture",
+    "published_columns",
+    "read_table",
+    "write_citation",
+    "write_paper_table",
+    "write_provenance",
+    "write_report",
+    "write_table",
+]
