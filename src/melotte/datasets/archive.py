@@ -103,6 +103,14 @@ def _fetch_one(item: Record, root: Path, display: Progress, *, force: bool) -> P
     from filelock import FileLock
 
     target = root / item.file
+    if isinstance(item.source, ManualSource):
+        if (there := _already(item, root)) is not None:
+            return there
+        raise DatasetError(
+            f"{item.name} ({item.title}) cannot be fetched by a program",
+            where=item.source.url,
+            hint=f"{item.source.instructions} In the cache the place is {target}",
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
@@ -135,16 +143,11 @@ def _get(item: Record, target: Path, display: Progress) -> None:
     source = item.source
     part = target.with_name(target.name + PART)
     task = display.add_task(item.name, total=None)
-    if isinstance(source, ManualSource):
-        raise DatasetError(
-            f"{item.name} ({item.title}) cannot be fetched by a program",
-            where=source.url,
-            hint=f"{source.instructions} In the cache the place is {target}",
-        )
     if isinstance(source, UrlSource):
         remedy = _by_hand(source, target)
         http.download(source.url, part, name=item.name, remedy=remedy, progress=_Bar(display, task))
     else:
+        assert isinstance(source, VizierSource)
         remedy = ""
         _query(item, source, part)
     try:
