@@ -208,7 +208,8 @@ def test_ecsv_keeps_numbers_and_units(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("stilts") is None, reason="stilts is not installed")
 def test_stilts_reads_the_files_and_finds_no_fault(tmp_path: Path) -> None:
     frame = build([(2**63 - 1, 1, 0.1, -0.2, 0.5, True, "Ésa"), (None,) * 7, (-5, 2, -1e-300, 3.0, 1.0, False, "b c")])
-    for path in write_table(frame, ALL_TYPES, tmp_path / "t", ("fits", "vot", "ecsv")):
+    about = About(citations=[("key1", "One"), ("key2", "Two")], epoch=2015.5, simulated=True)
+    for path in write_table(frame, ALL_TYPES, tmp_path / "t", ("fits", "vot", "ecsv"), about=about):
         if path.suffix == ".vot":
             lint = subprocess.run(["stilts", "votlint", str(path)], capture_output=True, text=True, check=True)
             assert (lint.stdout, lint.stderr) == ("", "")

@@ -104,7 +104,8 @@ def _encode_text(series: pl.Series) -> tuple[np.ndarray, str, dict[str, Any]]:
         texts = [escape(t) if t else t for t in texts]
         extra["TESC"] = ESCAPE
     encoded = [b"\0" if t is None else (t or " ").encode("ascii") for t in texts]
-    width = max((len(b) for b in encoded), default=1)
+    # STIL takes a column one byte wide for a single character, not a text.
+    width = max([2, *(len(b) for b in encoded)])
     padded = [b if b == b"\0" else b.ljust(width) for b in encoded]
     return np.array(padded, dtype=f"S{width}"), f"{width}A", extra
 

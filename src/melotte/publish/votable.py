@@ -85,8 +85,9 @@ def _document(frame: pl.DataFrame, schema: Schema, about: About) -> Any:
         resource.time_systems.append(
             TimeSys(config=_CONFIG, ID="mjd", timeorigin=origin, timescale="UNKNOWN", refposition="UNKNOWN")
         )
-    for name, value in about.infos():
-        resource.infos.append(Info(name=name, value=value))
+    for i, (name, value) in enumerate(about.infos(), start=1):
+        # Names may repeat, identifiers may not.
+        resource.infos.append(Info(ID=f"info_{i}", name=name, value=value))
     table = TableElement(document, name=schema.name)
     table.description = schema.description.replace("-", _HYPHEN)
     resource.tables.append(table)
