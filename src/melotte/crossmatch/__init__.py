@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .epoch import propagate
+from .files import MatchReport, match_files
 from .identify import identify
 from .local import match_positions
 
-__all__ = ["identify", "match_positions", "propagate"]
+__all__ = ["MatchReport", "identify", "match_files", "match_positions", "propagate"]

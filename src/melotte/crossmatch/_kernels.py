@@ -44,9 +44,7 @@ def _ra_difference(a, b):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def offsets(  # type: ignore[no-untyped-def]
-    ra_s, dec_s, sin_s, cos_s, ra_0, dec_0, sin_0, cos_0, east, north
-):
+def offsets(ra_s, dec_s, ra_0, dec_0, east, north):  # type: ignore[no-untyped-def]
     """Separation (arcsec) and position angle (deg) of a source as seen from a spectrum.
 
     The source's direction, moved by (``east``, ``north``) rad along the tangent plane at its catalogue position, in
@@ -55,6 +53,10 @@ def offsets(  # type: ignore[no-untyped-def]
     """
     d_ra = _ra_difference(ra_s, ra_0) * RAD
     d_dec = (dec_s - dec_0) * RAD
+    sin_s = math.sin(dec_s * RAD)
+    cos_s = _cos_dec(dec_s)
+    sin_0 = math.sin(dec_0 * RAD)
+    cos_0 = _cos_dec(dec_0)
     sin_a = math.sin(d_ra)
     cos_a = math.cos(d_ra)
     half = math.sin(0.5 * d_ra)
@@ -86,18 +88,7 @@ def pairwise(  # type: ignore[no-untyped-def]
             scale = (epoch_s[i] - epoch_0[i]) * RAD_PER_MAS
             east = pmra[i] * scale
             north = pmdec[i] * scale
-        separation[i], angle[i] = offsets(
-            ra_s[i],
-            dec_s[i],
-            math.sin(dec_s[i] * RAD),
-            _cos_dec(dec_s[i]),
-            ra_0[i],
-            dec_0[i],
-            math.sin(dec_0[i] * RAD),
-            _cos_dec(dec_0[i]),
-            east,
-            north,
-        )
+        separation[i], angle[i] = offsets(ra_s[i], dec_s[i], ra_0[i], dec_0[i], east, north)
 
 
 @_jit
@@ -128,6 +119,25 @@ def zone_extents(ra, dec, height, n_zones):  # type: ignore[no-untyped-def]
 
 
 @_jit
+def _sort_rows(order, lo, hi, key, tie):  # type: ignore[no-untyped-def]
+    """Sort the rows ``order[lo:hi]`` by (key, tie) in place: Shell's method, which is insertion for a few rows."""
+    gap = 1
+    while gap < (hi - lo) // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(lo + gap, hi):
+            row = order[k]
+            j = k
+            while j >= lo + gap and (
+                key[order[j - gap]] > key[row] or (key[order[j - gap]] == key[row] and tie[order[j - gap]] > tie[row])
+            ):
+                order[j] = order[j - gap]
+                j -= gap
+            order[j] = row
+        gap //= 3
+
+
+@_jit
 def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-untyped-def]
     """Order of the spectra by (zone, right ascension), and where each bucket starts in it."""
     n = len(ra)
@@ -154,34 +164,15 @@ def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-u
     for b in range(len(start) - 1):
         lo = start[b]
         hi = start[b + 1]
-        if hi - lo > 24:
-            piece = order[lo:hi].copy()
-            rank = np.argsort(ra[piece], kind="mergesort")
-            for k in range(hi - lo):
-                order[lo + k] = piece[rank[k]]
-        else:
-            for k in range(lo + 1, hi):
-                row = order[k]
-                j = k - 1
-                while j >= lo and ra[order[j]] > ra[row]:
-                    order[j + 1] = order[j]
-                    j -= 1
-                order[j + 1] = row
+        if hi - lo > 1:
+            _sort_rows(order, lo, hi, ra, ra)
     return scale, start, order
-
-
-@_jit
-def trigonometry(dec, sine, cosine):  # type: ignore[no-untyped-def]
-    """Sine and cosine of declinations in degrees."""
-    for i in range(len(dec)):
-        sine[i] = math.sin(dec[i] * RAD)
-        cosine[i] = _cos_dec(dec[i])
 
 
 @_jit
 def search(  # type: ignore[no-untyped-def]
     ra, dec, pmra, pmdec, epoch, radius_arcsec, first_epoch, last_epoch, height, low, high, first, scale, start,
-    order, ra_s, dec_s, sin_s, cos_s, epoch_s
+    order, ra_s, dec_s, epoch_s
 ):  # fmt: skip
     """All pairs of an indexed spectrum and one of these sources within the radius at the spectrum's epoch.
 
@@ -217,12 +208,13 @@ def search(  # type: ignore[no-untyped-def]
         n_windows = 1
         lo[0] = 0.0
         hi[0] = 360.0
-        sin_0 = 2.0
         cos_0 = _cos_dec(dec[i])
         if reach < 1.5 and abs(dec[i]) + reach_deg < 90.0 - 1e-6:
-            ratio = math.sin(reach) / cos_0
+            ratio = math.sin(reach) / cos_0 if reach > 0.01 else reach / cos_0
             if ratio < 1.0:
-                width = math.asin(ratio) / RAD + SLACK / cos_0
+                # asin(x) < x (1 + x^2) for small x: wide enough, and much cheaper.
+                half = math.asin(ratio) if ratio > 0.01 else ratio * (1.0 + ratio * ratio)
+                width = half / RAD + SLACK / cos_0
                 if width < 180.0:
                     lo[0] = ra[i] - width
                     hi[0] = ra[i] + width
@@ -255,17 +247,13 @@ def search(  # type: ignore[no-untyped-def]
                     k += 1
                 while k < stop and ra_s[k] <= hi[w]:
                     if abs(dec_s[k] - dec[i]) <= reach_deg:
-                        if sin_0 > 1.5:
-                            sin_0 = math.sin(dec[i] * RAD)
                         east = 0.0
                         north = 0.0
                         if has_motion:
                             years = (epoch_s[k] - epoch[i]) * RAD_PER_MAS
                             east = pmra[i] * years
                             north = pmdec[i] * years
-                        sep, pa = offsets(
-                            ra_s[k], dec_s[k], sin_s[k], cos_s[k], ra[i], dec[i], sin_0, cos_0, east, north
-                        )
+                        sep, pa = offsets(ra_s[k], dec_s[k], ra[i], dec[i], east, north)
                         if sep <= radius_arcsec:
                             if found == capacity:
                                 capacity *= 2
@@ -332,37 +320,14 @@ def account(n_spectra, spectrum, source_id, separation, g_mag):  # type: ignore[
         hi = start[s + 1]
         if lo == hi:
             continue
-        if hi - lo > 32:
-            # Two stable sorts, least significant key first.
-            piece = order[lo:hi].copy()
-            piece = piece[np.argsort(source_id[piece], kind="mergesort")]
-            order[lo:hi] = piece[np.argsort(separation[piece], kind="mergesort")]
-        else:
-            for k in range(lo + 1, hi):
-                pair = order[k]
-                j = k - 1
-                while j >= lo and (
-                    separation[order[j]] > separation[pair]
-                    or (separation[order[j]] == separation[pair] and source_id[order[j]] > source_id[pair])
-                ):
-                    order[j + 1] = order[j]
-                    j -= 1
-                order[j + 1] = pair
         if hi - lo > 1:
-            ids = np.sort(source_id[order[lo:hi]])
-            repeated = 0
-            for k in range(1, hi - lo):
-                if ids[k] == ids[k - 1]:
-                    repeated += 1
-            if repeated:
-                same = 0
-                for k in range(lo + 1, hi):
-                    a = order[k]
-                    b = order[k - 1]
-                    if source_id[a] == source_id[b] and separation[a] == separation[b]:
-                        same += 1
-                if same != repeated:
-                    conflict = order[lo]
+            _sort_rows(order, lo, hi, source_id, separation)
+            for k in range(lo + 1, hi):
+                a = order[k]
+                b = order[k - 1]
+                if source_id[a] == source_id[b] and separation[a] != separation[b]:
+                    conflict = a
+            _sort_rows(order, lo, hi, separation, source_id)
         begin = kept
         brightest = math.inf
         complete = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 
-from ..config import CrossmatchConfig
 from ..constants import J2000
 from ..errors import CrossmatchError
 from ..result import Result, Step
@@ -13,10 +15,19 @@ from ..schema.definitions import MATCHES
 from .index import Sources, floats, release_epoch, wrapped
 from .local import check_unique_spectra, match_positions
 
+if TYPE_CHECKING:
+    from ..config import CrossmatchConfig
+
 _OTHER = {"DR2": "DR3", "DR3": "DR2"}
 
 
-def identify(spectra: pl.DataFrame, members: pl.DataFrame, *, settings: CrossmatchConfig) -> Result:
+def identify(
+    spectra: pl.DataFrame,
+    members: pl.DataFrame,
+    *,
+    settings: CrossmatchConfig,
+    gaia_releases: Collection[str] | None = None,
+) -> Result:
     """Find the member of each spectrum, by the survey's own Gaia ids or on the sky.
 
     Parameters
@@ -33,6 +44,9 @@ def identify(spectra: pl.DataFrame, members: pl.DataFrame, *, settings: Crossmat
         - ``position`` matches on the sky and ignores the survey's ids.
         - ``auto`` decides row by row: a spectrum with an id of the right release is joined by it, one without is
           matched on the sky. The notes say how many went which way.
+    gaia_releases : collection of str, optional
+        Releases of which the survey gives ids (`Survey.gaia_releases`). Needed where ``spectra`` is a batch: one
+        batch can be without ids by chance. By default, those with any id in ``spectra``.
 
     Returns
     -------
@@ -53,9 +67,11 @@ def identify(spectra: pl.DataFrame, members: pl.DataFrame, *, settings: Crossmat
     sources = members.unique(subset="source_id", keep="first", maintain_order=True)
     check_unique_spectra(spectra["spectrum_id"])
     has_id = _has(spectra, column)
-    has_other = _has(spectra, f"source_id_{_OTHER[release].lower()}")
-    if settings.method == "source_id" and spectra.height and not has_id.any():
-        raise _no_ids(release, offers_other=bool(has_other.any()))
+    offered = set(gaia_releases or ())
+    if gaia_releases is None:
+        offered = {r for r in _OTHER if _has(spectra, f"source_id_{r.lower()}").any()}
+    if settings.method == "source_id" and spectra.height and release not in offered:
+        raise _no_ids(release, offers_other=_OTHER[release] in offered)
 
     by_id = spectra.filter(has_id) if settings.method != "position" else spectra.clear()
     by_position = spectra.filter(~has_id) if settings.method != "position" else spectra
@@ -96,7 +112,7 @@ def identify(spectra: pl.DataFrame, members: pl.DataFrame, *, settings: Crossmat
             release,
             by_id.height,
             by_position.height,
-            bool(has_other.any()),
+            _OTHER[release] in offered,
             beyond,
             radius,
             blends,
@@ -245,7 +261,7 @@ def _notes(
         elif n_id:
             notes.append(f"cross-match: {n_id:,} spectra by the survey's Gaia {release} ids")
         elif n_position:
-            why = f"has Gaia {_OTHER[release]} ids only" if offers_other else "has no Gaia ids"
+            why = f"has Gaia {_OTHER[release]} ids only" if offers_other else f"gives no Gaia {release} id for them"
             notes.append(
                 f"cross-match: {n_position:,} spectra by position within {radius:g} arcsec: the members are Gaia "
                 f"{release}, the survey {why}"

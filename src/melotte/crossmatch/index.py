@@ -193,8 +193,6 @@ class SkyIndex:
             ra, dec, self._height, n_zones, self._low, self._high, self._first
         )
         self._ra, self._dec, self._epoch = ra[self._order], dec[self._order], epoch[self._order]
-        self._sin, self._cos = np.empty_like(self._dec), np.empty_like(self._dec)
-        kernels.trigonometry(self._dec, self._sin, self._cos)
         self._epochs = (float(epoch.min()), float(epoch.max())) if len(epoch) else (J2000, J2000)
 
     def find(self, sources: Sources) -> Pairs:
@@ -216,15 +214,60 @@ class SkyIndex:
             self._order,
             self._ra,
             self._dec,
-            self._sin,
-            self._cos,
             self._epoch,
         )
         return Pairs(spectrum, sources.source_id[row], separation, angle, moved, sources.g_mag[row])
 
 
-def matches_frame(pairs: Pairs, spectrum_id: pl.Series, *, gaia_release: str, method: str) -> pl.DataFrame:
-    """The pairs as MATCHES, in the order of the spectra and, within one, of separation and source_id.
+@dataclass(frozen=True)
+class OrderedPairs:
+    """Pairs by (spectrum, separation, source_id), with what is known per spectrum.
+
+    Attributes
+    ----------
+    pairs : Pairs
+        As found.
+    order : ndarray of int32
+        The rows of ``pairs`` in order, each source once per spectrum.
+    number : ndarray of int32
+        Sources within the radius of the spectrum, along ``order``.
+    fraction : ndarray of float64
+        Flux fraction along ``order``; NaN where any magnitude within the radius is missing.
+    """
+
+    pairs: Pairs
+    order: NDArray[np.int32]
+    number: NDArray[np.int32]
+    fraction: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def frame(
+        self, spectrum_id: pl.Series, *, gaia_release: str, method: str, rows: slice = slice(None)
+    ) -> pl.DataFrame:
+        """The pairs, or some rows of them, as MATCHES."""
+        order = self.order[rows]
+        separation = self.pairs.separation[order]
+        return pl.DataFrame(
+            {
+                "spectrum_id": spectrum_id.gather(pl.Series(self.pairs.spectrum[order])),
+                "source_id": self.pairs.source_id[order],
+                "gaia_release": pl.repeat(gaia_release, len(order), eager=True),
+                "separation": separation,
+                # The direction to a source at the very same position is not defined.
+                "position_angle": pl.Series(np.where(separation > 0.0, self.pairs.angle[order], np.nan)).fill_nan(None),
+                "n_in_radius": self.number[rows],
+                "flux_fraction": pl.Series(self.fraction[rows]).fill_nan(None),
+                "propagated": self.pairs.moved[order],
+                "method": pl.repeat(method, len(order), eager=True),
+            },
+            schema=MATCHES.polars_schema(),
+        )
+
+
+def in_order(pairs: Pairs, spectrum_id: pl.Series) -> OrderedPairs:
+    """Put pairs in their canonical order and count per spectrum.
 
     Raises
     ------
@@ -239,23 +282,9 @@ def matches_frame(pairs: Pairs, spectrum_id: pl.Series, *, gaia_release: str, me
     if conflict >= 0:
         row = int(pairs.spectrum[conflict])
         raise CrossmatchError(
-            f"a source near spectrum {spectrum_id[row]!r} is in the list twice with different astrometry",
+            f"Gaia source {pairs.source_id[conflict]}, near spectrum {spectrum_id[row]!r}, is in the list twice with "
+            "different astrometry",
             expected="one position per source_id",
             hint="remove the duplicates of the source list",
         )
-    separation = pairs.separation[order]
-    return pl.DataFrame(
-        {
-            "spectrum_id": spectrum_id.gather(pl.Series(pairs.spectrum[order])).rename("spectrum_id"),
-            "source_id": pairs.source_id[order],
-            "gaia_release": pl.repeat(gaia_release, len(order), eager=True),
-            "separation": separation,
-            # The direction to a source at the very same position is not defined.
-            "position_angle": pl.Series(np.where(separation > 0.0, pairs.angle[order], np.nan)).fill_nan(None),
-            "n_in_radius": number,
-            "flux_fraction": pl.Series(fraction).fill_nan(None),
-            "propagated": pairs.moved[order],
-            "method": pl.repeat(method, len(order), eager=True),
-        },
-        schema=MATCHES.polars_schema(),
-    )
+    return OrderedPairs(pairs, order, number, fraction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import CrossmatchError
-from .index import SkyIndex, Sources, check_positions, floats, matches_frame, release_epoch
+from .index import SkyIndex, Sources, check_positions, floats, in_order, release_epoch
 
 
 def match_positions(
@@ -53,7 +53,8 @@ def match_positions(
     index = SkyIndex(
         floats(spectra, "ra"), floats(spectra, "dec"), floats(spectra, "ref_epoch"), radius_arcsec=radius_arcsec
     )
-    return matches_frame(index.find(found), spectra["spectrum_id"], gaia_release=gaia_release, method="position")
+    ids = spectra["spectrum_id"].cast(pl.String)
+    return in_order(index.find(found), ids).frame(ids, gaia_release=gaia_release, method="position")
 
 
 def check_unique_spectra(spectrum_id: pl.Series) -> None:
