@@ -6,7 +6,7 @@ Sentinels become null here and nowhere else in the package.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def unit_factor(file_unit: str, column: Column, place: Place) -> float:
     physical unit (``log(cm.s**-2)``, ``[cm/s2]``): all are the same number.
     """
     text = file_unit.strip()
-    if not text or not column.unit or text == column.unit:
+    if not text or text == column.unit or not column.dtype.startswith("float"):
         return 1.0
     from astropy import units as u
 
@@ -89,7 +89,7 @@ def unit_factor(file_unit: str, column: Column, place: Place) -> float:
         raise place.error(None, f"the unit is {text!r}", f"a unit like {column.unit}", hint) from error
 
 
-def to_float(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+def to_float(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column as Float64; sentinels, NaN, infinities and ``missing`` become null.
 
     Raises
@@ -97,34 +97,22 @@ def to_float(series: pl.Series, place: Place, missing: Iterable[float | str] = (
     SchemaError
         Naming the first row whose text is not a number.
     """
-    absent = list(missing)
     if series.dtype == pl.Boolean:
         raise place.error(None, "holds true/false", "numbers")
     if series.dtype == pl.String:
-        series = _blank(series, absent)
-        numbers = series.cast(pl.Float64, strict=False)
-        _all_converted(series, numbers, place, "a number")
+        numbers = _numbers(series, pl.Float64, place, missing, "a number")
     else:
         try:
             numbers = series.cast(pl.Float64)
         except pl.exceptions.PolarsError as error:
             raise place.error(None, f"holds {series.dtype}", "numbers") from error
-    extra = [float(v) for v in absent if not isinstance(v, str)]
-    return (
-        pl.DataFrame({"v": numbers})
-        .select(
-            pl.when(
-                pl.col("v").is_finite()
-                & ~pl.col("v").round(2).is_in([*SENTINELS, *(round(v, 2) for v in extra)])
-                & (pl.col("v") > _SMALLEST_INT64)
-            ).then(pl.col("v"))
-        )
-        .to_series()
-        .alias(series.name)
-    )
+    extra = [round(float(v), 2) for v in missing if not isinstance(v, str)]
+    value = pl.col("v")
+    valid = value.is_finite() & ~value.round(2).is_in([*SENTINELS, *extra]) & (value > _SMALLEST_INT64)
+    return pl.DataFrame({"v": numbers}).select(pl.when(valid).then(value)).to_series().alias(series.name)
 
 
-def to_int(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+def to_int(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column as Int64, digit by digit; zero, negative numbers and ``missing`` become null.
 
     Raises
@@ -132,7 +120,6 @@ def to_int(series: pl.Series, place: Place, missing: Iterable[float | str] = ())
     SchemaError
         If the column holds floating-point numbers (an id read as one has lost digits) or text.
     """
-    absent = list(missing)
     if series.dtype.is_float() or series.dtype == pl.Boolean:
         if series.null_count() == len(series):
             return pl.Series(series.name, [None] * len(series), dtype=pl.Int64)
@@ -143,19 +130,17 @@ def to_int(series: pl.Series, place: Place, missing: Iterable[float | str] = ())
             "write the file again with an integer or text type for this column",
         )
     if series.dtype == pl.String:
-        series = _blank(series, absent)
-        numbers = series.cast(pl.Int64, strict=False)
-        _all_converted(series, numbers, place, "a whole number without a decimal point or exponent")
+        numbers = _numbers(series, pl.Int64, place, missing, "a whole number without a decimal point or exponent")
     else:
         numbers = series.cast(pl.Int64, strict=False)
         _all_converted(series, numbers, place, "a number that fits 64 bits")
-    extra = [int(v) for v in absent if not isinstance(v, str)]
+    extra = [int(v) for v in missing if not isinstance(v, str)]
     frame = pl.DataFrame({"v": numbers})
     kept = frame.select(pl.when((pl.col("v") > 0) & ~pl.col("v").is_in(extra)).then(pl.col("v")))
     return kept.to_series().alias(series.name)
 
 
-def to_count(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+def to_count(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column of small counts as Int32; ``21.0``, as pandas writes integers beside missing ones, is a count.
 
     Raises
@@ -172,7 +157,7 @@ def to_count(series: pl.Series, place: Place, missing: Iterable[float | str] = (
     return frame.select(pl.when(pl.col("v") > 0).then(pl.col("v"))).to_series().alias(series.name)
 
 
-def to_text(series: pl.Series, place: Place, missing: Iterable[float | str] = ()) -> pl.Series:
+def to_text(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column as text without surrounding blanks; blank and the customary words for "no value" become null."""
     if series.dtype.is_float():
         whole = series.cast(pl.Int64, strict=False)
@@ -181,14 +166,26 @@ def to_text(series: pl.Series, place: Place, missing: Iterable[float | str] = ()
         series = whole
     if series.dtype == pl.Binary:
         raise place.error(None, "holds bytes", "text")
-    return _blank(series.cast(pl.String), list(missing))
+    return _blank(series.cast(pl.String), missing)
 
 
-def _blank(series: pl.Series, missing: list[float | str]) -> pl.Series:
+def _numbers(
+    series: pl.Series, dtype: type[pl.DataType], place: Place, missing: Sequence[float | str], expected: str
+) -> pl.Series:
+    """Text as numbers. Only the cells that are none are compared with the words for "no value": most cells are."""
+    words = [m for m in missing if isinstance(m, str)]
+    if words:
+        series = _blank(series, words)
+    numbers = series.str.strip_chars().cast(dtype, strict=False)
+    if numbers.null_count() > series.null_count():
+        _all_converted(_blank(series, words), numbers, place, expected)
+    return numbers
+
+
+def _blank(series: pl.Series, missing: Sequence[float | str]) -> pl.Series:
     words = [*_TEXT_SENTINELS, *(m.lower() for m in missing if isinstance(m, str))]
-    stripped = series.str.strip_chars()
-    frame = pl.DataFrame({"v": stripped})
-    kept = frame.select(pl.when(~pl.col("v").str.to_lowercase().is_in(words)).then(pl.col("v")))
+    stripped = pl.col("v").str.strip_chars()
+    kept = pl.DataFrame({"v": series}).select(pl.when(~stripped.str.to_lowercase().is_in(words)).then(stripped))
     return kept.to_series().alias(series.name)
 
 

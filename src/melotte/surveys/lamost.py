@@ -25,6 +25,9 @@ from .reader import TableReader
 
 #: Error sentinels of the MRS catalogues.
 _NO_ERROR = (9999.0,)
+#: LASP looks for velocities within 1000 km/s: a larger error is a sentinel that went through an average of
+#: visits (9999 / sqrt(n) in the MRS cluster file).
+_LARGEST_RV_ERROR = 1000.0
 #: Fibres on a star: targets and flux standards. The others are sky, unused, misplaced or dead.
 _ON_STAR = ("obj", "f-std")
 #: Gaia release of ``gaia_source_id`` by LAMOST data release.
@@ -71,7 +74,7 @@ def layout(reader: TableReader, gaia_release: str | None) -> Layout:
         "bp": column("bpmag", "gaia_bp_mean_mag"),
         "rp": column("rpmag", "gaia_rp_mean_mag"),
     }
-    notes = []
+    notes = [] if rv == "rv" else [f"LAMOST: the velocities are those of column {rv}"]
     if "gaia_source_id" in names:
         release = gaia_release or _release_of(reader.path)
         if release:
@@ -118,4 +121,5 @@ def _prepare(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.when(imputed).then(pl.lit(_IMPUTED)).alias("error_note"),
         colour.alias("bp_rp"),
+        pl.when(pl.col("rv_error") <= _LARGEST_RV_ERROR).then(pl.col("rv_error")).alias("rv_error"),
     )

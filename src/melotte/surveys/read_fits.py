@@ -7,6 +7,7 @@ reads the fixed-length rows behind them from the (decompressed) byte stream.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,12 @@ class FitsReader(TableReader):
             if len(text) > 1000 * _BLOCK:
                 raise self._bad_header("no END card")
         try:
-            return fits.Header.fromstring(text), position
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # cards of keywords nobody reads
+                header = fits.Header.fromstring(text)
+                # Cards are parsed when they are looked at: have damaged ones complain here.
+                list(header.items())
+            return header, position
         except Exception as error:  # astropy raises many types on damaged cards
             raise self._bad_header(str(error)) from error
 

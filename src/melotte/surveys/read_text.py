@@ -7,9 +7,9 @@ name the row of a value that is none.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -77,12 +77,6 @@ class TextReader(TableReader):
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
         """Yield the named columns as text (missing: null), about ``size`` rows at a time."""
-        problem: list[Any] = []
-
-        def remember(row: Any) -> str:
-            problem.append(row)
-            return "error"
-
         held: list[pa.Table] = []
         count = 0
         try:
@@ -96,7 +90,7 @@ class TextReader(TableReader):
                         column_names=self._names,
                         skip_rows=self._skip + 1,
                     ),
-                    parse_options=pa_csv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=remember),
+                    parse_options=pa_csv.ParseOptions(delimiter=self._delimiter),
                     convert_options=pa_csv.ConvertOptions(
                         include_columns=list(names),
                         column_types={n: pa.string() for n in self._names},
@@ -113,7 +107,7 @@ class TextReader(TableReader):
                         yield _polars(table.slice(0, size))
                         held, count = [table.slice(size)], count - size
         except (pa.ArrowInvalid, OSError, ValueError) as error:
-            raise self._explain(error, problem) from error
+            raise self._explain(error) from error
         if count:
             yield _polars(pa.concat_tables(held))
 
@@ -121,15 +115,14 @@ class TextReader(TableReader):
         with self.path.open("rb") as file:
             return file.read(2) == b"\x1f\x8b"
 
-    def _explain(self, error: Exception, problem: list[Any]) -> ReadError:
+    def _explain(self, error: Exception) -> ReadError:
         """Turn pyarrow's complaint into one with a line number."""
-        if problem:
-            row = problem[0]
-            line = "" if row.number is None else f"line {row.number}: "
+        match = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(error), re.DOTALL)
+        if match:
             return ReadError(
-                f"{line}{row.actual_columns} cells in a table of {row.expected_columns} columns: {row.text[:80]!r}",
+                f"line {match[1]}: {match[3]} cells in a table of {match[2]} columns: {match[4][:80]!r}",
                 where=self.path,
-                expected=f"{row.expected_columns} cells separated by {self._delimiter!r}",
+                expected=f"{match[2]} cells separated by {self._delimiter!r}",
                 hint="look for a stray delimiter or quote in that line",
             )
         if self._compressed() and isinstance(error, OSError) and not isinstance(error, pa.ArrowInvalid):
@@ -151,6 +144,4 @@ class TextReader(TableReader):
 def _polars(table: pa.Table) -> pl.DataFrame:
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    # Fixed-width columns are padded with blanks; a padded empty cell is a missing value.
-    stripped = frame.with_columns(pl.all().str.strip_chars())
-    return stripped.with_columns(pl.when(pl.all().is_in(NULL_TEXT)).then(None).otherwise(pl.all()).name.keep())
+    return frame

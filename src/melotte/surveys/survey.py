@@ -120,7 +120,7 @@ class Survey:
             title=self.name,
         )
         self.notes.extend(notes)
-        kept = 0
+        kept = without_error = 0
         for raw in self._reader.batches(sorted(set(self._found.values())), size):
             frame = self._decode(raw, self._rows + 1)
             self._rows += raw.height
@@ -129,6 +129,7 @@ class Survey:
             self._check_sources(frame)
             out = SPECTRA.conform(frame, where=self.path)
             kept += out.height
+            without_error += out.filter(pl.col("rv").is_not_null() & pl.col("rv_error").is_null()).height
             if out.height:
                 yield out
         if not self._rows:
@@ -137,6 +138,8 @@ class Survey:
             raise EmptyResultError(
                 f"none of the {self._rows:,} rows can be used: {self._lost}", where=self.path, hint="check the file"
             )
+        if without_error:
+            self.notes.append(f"{self.name}: {without_error:,} rows have a velocity without an error")
 
     def read(self) -> Result:
         """Read the whole survey at once (for surveys that fit in memory)."""
