@@ -166,14 +166,22 @@ def test_report_waterfall_adds_up(tmp_path: Path) -> None:
     assert not [row for row in rows if row[0] == "never happens"]
 
 
-def test_report_has_every_cluster_and_column(tmp_path: Path) -> None:
+def test_report_has_every_cluster_and_every_column_with_a_value(tmp_path: Path) -> None:
     page = report(tmp_path)
-    heads = [row for row in page.rows if len(row) == len(CATALOGUE.columns)]
-    assert len(heads) == 1 + 3
-    assert heads[0][0] == "Cluster"
-    column = CATALOGUE.names.index("rv_med")
-    assert [row[column] for row in heads] == ["RVmedkm/s", "-24.1980", "0.0040", "-0.0010"]
-    assert heads[2][CATALOGUE.names.index("feh_med")] == ""
+    frame = catalogue()
+    filled = [c for c in CATALOGUE if frame[c.name].null_count() < frame.height]
+    head, *rows = [row for row in page.rows if len(row) == len(filled)]
+    assert len(rows) == 3
+    assert set(head) == {c.cds_label + c.unit.replace(" ", "") for c in filled}
+    column = head.index("RVmedkm/s")
+    assert [row[column] for row in rows] == ["-24.1980", "0.0040", "-0.0010"]
+    assert rows[1][head.index("[Fe/H]meddex")] == ""
+    # What a reader looks for comes before the positions.
+    assert head[0] == "Cluster"
+    assert head[-2:] == ["RAdegdeg", "DEdegdeg"]
+    hidden = {c.cds_label for c in CATALOGUE} - {c.cds_label for c in filled}
+    said = next(w for w in page.words if "not shown: " in w)
+    assert set(said.split("not shown: ")[1].removesuffix(".").split(", ")) == hidden
 
 
 def test_report_is_accessible(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def write_report(
     title : str
         Its title.
     frame : polars.DataFrame
-        The cluster catalogue, a table of ``schema``.
+        The cluster catalogue, a table of ``schema``; its first column names the row. Columns without any value are
+        named but not shown.
     schema : Schema
         Labels, units, formats and descriptions of its columns.
     steps : sequence of Step
@@ -95,6 +97,8 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["time"] = _time
+    shown, empty = _layout(frame, schema)
     pictures = [p if isinstance(p, Picture) else Picture(*p) for p in figures]
     text = environment.get_template("report.html.jinja").render(
         title=title,
@@ -102,13 +106,27 @@ def write_report(
         steps=steps,
         notes=_by_kind(notes),
         facts=facts,
-        columns=[_head(c) for c in schema],
-        rows=[[_cell(value, c) for value, c in zip(row, schema, strict=True)] for row in frame.iter_rows()],
+        columns=[_head(c) for c in shown],
+        empty=empty,
+        rows=[[_cell(row[c.name], c) for c in shown] for row in frame.iter_rows(named=True)],
         figures=[_embed(p) for p in pictures],
         provenance=provenance,
         configuration=_settings(provenance.get("configuration", {})),
     )
     return write_text(path, text)
+
+
+def _layout(frame: pl.DataFrame, schema: Schema) -> tuple[list[Column], list[str]]:
+    """The columns in the order of interest, positions last, and the labels of those without any value."""
+    first, *others = schema.columns
+    empty = [c for c in others if frame.height and frame[c.name].null_count() == frame.height]
+    others = [c for c in others if c not in empty]
+    return [first, *sorted(others, key=lambda c: c.ucd.startswith("pos."))], [c.cds_label for c in empty]
+
+
+def _time(text: str) -> str:
+    """``2026-01-02T03:04:05Z`` as ``2026-01-02 03:04 UTC``."""
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _head(column: Column) -> dict[str, Any]:
