@@ -5,11 +5,11 @@ Nothing here touches pyplot or leaves a setting of matplotlib changed.
 
 from .cmd import cmd_pair
 from .comparison import FEH, RV, Quantity, compare
+from .look import DOUBLE, SINGLE, STYLE_FILE, save, style
 from .overview import catalogue_overview
 from .parameters import kiel
 from .recovery import recovery
 from .sky import sky_coverage
-from .style import DOUBLE, SINGLE, STYLE_FILE, save, style
 from .velocity import rv_selection, zero_point
 
 __all__ = [

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ..errors import MelotteError
-from .style import new_figure
+from .look import new_figure
 
 Floats = NDArray[np.float64]
 #: One cluster of the catalogue: a table of one row, or a mapping.

@@ -37,7 +37,7 @@ from ._common import (
     values,
     with_error,
 )
-from .style import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
+from .look import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
 
 if TYPE_CHECKING:
     from ..isochrones import Isochrone

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ._common import Floats, colour_bar, make_axes, number, padded, say, values
-from .style import BLUE, DARK, SINGLE, VERMILLION, VIRIDIS, styled
+from .look import BLUE, DARK, SINGLE, VERMILLION, VIRIDIS, styled
 
 
 @dataclass(frozen=True)

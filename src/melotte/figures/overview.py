@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ._common import Floats, make_axes, plain_numbers, say, values
-from .style import BLUE, DARK, DOUBLE, VERMILLION, styled
+from .look import BLUE, DARK, DOUBLE, VERMILLION, styled
 
 _PANELS = (
     ("n_rv", "rv_med_error", "rv_scatter", r"$N_{\rm RV}$", r"RV uncertainty, scatter (km s$^{-1}$)"),

@@ -38,7 +38,7 @@ from ._common import (
     values,
     with_error,
 )
-from .style import DARK, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
+from .look import DARK, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
 
 if TYPE_CHECKING:
     from ..isochrones import Isochrone

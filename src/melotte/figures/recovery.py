@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ._common import Floats, make_axes, number, plain_numbers, say, values
-from .style import BLUE, DARK, DOUBLE, VERMILLION, styled
+from .look import BLUE, DARK, DOUBLE, VERMILLION, styled
 
 #: Pulls beyond this are drawn at the edge as triangles.
 _EDGE = 5.0

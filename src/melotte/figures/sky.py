@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from ._common import Floats, figure_of, legend_above, make_axes, number, pin_ticks, say, values
-from .style import DOUBLE, GREY, SINGLE, VERMILLION, new_figure, styled
+from .look import DOUBLE, GREY, SINGLE, VERMILLION, new_figure, styled
 
 Projection = Literal["rectangular", "mollweide"]
 
@@ -82,7 +82,8 @@ def sky_coverage(
         unique = frame.unique("source_id", maintain_order=True)
         x, y = place(values(unique, "ra"), values(unique, "dec"))
         # Hundreds of thousands of vector points make a PDF nobody can open.
-        (dots,) = ax.plot(x, y, ls="", marker="o", ms=size, mew=0, color=colour, rasterized=True, label=label)
+        # Not a line: in a curved projection matplotlib would interpolate between its points, stars or not.
+        dots = ax.scatter(x, y, s=size**2, lw=0, color=colour, rasterized=True, label=label)
         dots.set_in_layout(False)
         text = f"{unique.height:,} {label}".replace(",", "\N{THIN SPACE}")
         handles.append(Line2D([], [], ls="", marker="o", ms=3.5, mew=0, color=colour, label=text))

@@ -26,7 +26,7 @@ from ._common import (
     values,
     with_error,
 )
-from .style import BLUE, DARK, LIGHT, SINGLE, VERMILLION, styled
+from .look import BLUE, DARK, LIGHT, SINGLE, VERMILLION, styled
 
 #: Offsets, in sigma, at which a profile is drawn; beyond 3.5 sigma it is flat on paper.
 _OFFSETS = np.linspace(-3.5, 3.5, 71)
