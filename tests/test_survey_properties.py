@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,18 @@ def test_seen_remembers_the_first(batches: list[list[int]]) -> None:
         values = [float(number * 100 + k) for k in new]
         seen.add(np.array(new, dtype=np.uint64), np.array(values))
         first.update(zip(new, values, strict=True))
+
+
+def test_parquet_types_that_are_neither_numbers_nor_text() -> None:
+    names = pl.Series("x", ["7", "8"], dtype=pl.Categorical)
+    assert to_float(names, PLACE).to_list() == [7.0, 8.0]  # the texts, not their codes
+    assert to_int(names, PLACE).to_list() == [7, 8]
+    assert to_text(names, PLACE).to_list() == ["7", "8"]
+    assert to_float(pl.Series("x", [None, None]), PLACE).to_list() == [None, None]
+    for convert in (to_float, to_int, to_text):
+        for series in (pl.Series("x", [[1.0]]), pl.Series("x", [date(2020, 1, 1)]), pl.Series("x", [b"a"])):
+            with pytest.raises(SchemaError, match="column 'x': holds"):
+                convert(series, PLACE)
 
 
 def test_unit_factors_against_their_definitions() -> None:

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from melotte.config import SurveyConfig
-from melotte.errors import ConfigError, SchemaError
+from melotte.config import CrossmatchConfig, MembersConfig, SurveyConfig
+from melotte.crossmatch import identify
+from melotte.errors import ConfigError, CrossmatchError, SchemaError
+from melotte.members import read_members
 from melotte.schema import SPECTRA
 from melotte.surveys import open_survey
 from survey_files import LAMOST_NAMES, lamost_rows, write_csv, write_fits, write_parquet, write_votable
@@ -136,6 +138,31 @@ def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
     first, second = survey.read(), survey.read()
     assert_frame_equal(first.frame, second.frame)
     assert (first.steps, first.notes) == (second.steps, second.notes)
+
+
+def test_ids_of_another_release_never_join(tmp_path: Path) -> None:
+    """DR3 ids against a DR2 list: an error that says so, although every number agrees."""
+    data = lamost_rows()
+    path = write_csv(tmp_path / "survey.csv", data)
+    rows = [i for i, ident in enumerate(data["gaia_source_id"]) if int(ident)]
+    listed = {
+        "Cluster": ["A"] * len(rows),
+        "Source": [data["gaia_source_id"][i] for i in rows],
+        "ra": [data["ra"][i] for i in rows],
+        "dec": [data["dec"][i] for i in rows],
+        "PMemb": [1.0] * len(rows),
+    }
+    members = read_members(MembersConfig(catalogue="cantat2018", file=str(write_csv(tmp_path / "m.csv", listed))))
+    settings = CrossmatchConfig(method="source_id")
+    for release in ("DR2", "DR3"):
+        survey = open_survey(SurveyConfig(adapter="lamost", file=str(path), gaia_release=release))
+        spectra = survey.read().frame
+        if release == "DR2":
+            matches = identify(spectra, members.frame, settings=settings, gaia_releases=survey.gaia_releases)
+            assert matches.frame.height == len(rows)
+        else:
+            with pytest.raises(CrossmatchError, match="DR2"):
+                identify(spectra, members.frame, settings=settings, gaia_releases=survey.gaia_releases)
 
 
 # --- units -----------------------------------------------------------------------------------------------------

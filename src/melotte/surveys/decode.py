@@ -97,15 +97,14 @@ def to_float(series: pl.Series, place: Place, missing: Sequence[float | str] = (
     SchemaError
         Naming the first row whose text is not a number.
     """
+    series = _simple(series, place, "numbers")
     if series.dtype == pl.Boolean:
         raise place.error(None, "holds true/false", "numbers")
-    if series.dtype == pl.String:
-        numbers = _numbers(series, pl.Float64, place, missing, "a number")
-    else:
-        try:
-            numbers = series.cast(pl.Float64)
-        except pl.exceptions.PolarsError as error:
-            raise place.error(None, f"holds {series.dtype}", "numbers") from error
+    numbers = (
+        _numbers(series, pl.Float64, place, missing, "a number")
+        if series.dtype == pl.String
+        else series.cast(pl.Float64)
+    )
     extra = [round(float(v), 2) for v in missing if not isinstance(v, str)]
     value = pl.col("v")
     valid = value.is_finite() & ~value.round(2).is_in([*SENTINELS, *extra]) & (value > _SMALLEST_INT64)
@@ -120,6 +119,7 @@ def to_int(series: pl.Series, place: Place, missing: Sequence[float | str] = ())
     SchemaError
         If the column holds floating-point numbers (an id read as one has lost digits) or text.
     """
+    series = _simple(series, place, "64-bit integers")
     if series.dtype.is_float() or series.dtype == pl.Boolean:
         if series.null_count() == len(series):
             return pl.Series(series.name, [None] * len(series), dtype=pl.Int64)
@@ -159,14 +159,25 @@ def to_count(series: pl.Series, place: Place, missing: Sequence[float | str] = (
 
 def to_text(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column as text without surrounding blanks; blank and the customary words for "no value" become null."""
+    series = _simple(series, place, "text")
     if series.dtype.is_float():
         whole = series.cast(pl.Int64, strict=False)
         if not (whole.cast(pl.Float64) == series).fill_null(True).all():
             raise place.error(None, "holds floating-point numbers", "names or whole numbers")
         series = whole
-    if series.dtype == pl.Binary:
-        raise place.error(None, "holds bytes", "text")
     return _blank(series.cast(pl.String), missing)
+
+
+def _simple(series: pl.Series, place: Place, expected: str) -> pl.Series:
+    """The column as numbers, truth values or text; dictionary-encoded text (Parquet) is spelled out."""
+    dtype = series.dtype
+    if dtype == pl.Null or isinstance(dtype, pl.Categorical | pl.Enum):
+        return series.cast(pl.String)
+    if isinstance(dtype, pl.Decimal):
+        return series.cast(pl.String)
+    if not (dtype.is_numeric() or dtype in (pl.String, pl.Boolean)):
+        raise place.error(None, f"holds {dtype}", expected)
+    return series
 
 
 def _numbers(
