@@ -327,7 +327,7 @@ def test_rv_curves_fade_when_there_are_many() -> None:
         return float(curves.get_alpha())
 
     assert alpha(5) == 1.0
-    assert 0.1 < alpha(1000) < alpha(60) < 1.0
+    assert 0.1 <= alpha(1000) < alpha(60) < 1.0
 
 
 def test_rv_profile_has_the_width_of_the_error() -> None:
@@ -436,6 +436,22 @@ def test_kiel_marks_flags_and_shades_what_is_rejected() -> None:
     (track,) = labelled(figure, "isochrone")
     assert list(track.get_xdata()) == [4000, 5000, 6000, 5000, 4500]
     assert "[M/H] = 0.0" in texts(figure)
+
+
+def test_kiel_counts_the_stars_it_cannot_draw() -> None:
+    stars = make_stars(10).with_columns(
+        logg=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise(pl.col("logg")),
+    )
+    written = texts(figures.kiel(stars, None))
+    assert written.count("not drawn: 3 without") == 1
+    assert "log" in written
+
+
+def test_many_stars_far_out_stay_in_view() -> None:
+    stars = make_stars(60)
+    figure = figures.rv_selection(stars, make_row())
+    assert figure.axes[0].get_xlim()[1] > stars["rv"].max()
+    assert "beyond" not in texts(figure)
 
 
 def test_cool_dwarf_region_follows_the_thresholds_of_the_stars() -> None:

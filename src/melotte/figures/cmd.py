@@ -117,11 +117,11 @@ def cmd_pair(
         ax.set_xlabel(COLOUR_LABEL)
     panels[0].set_ylabel(G_LABEL)
     _limits(panels, grey, matched)
-    panels[0].set_title(
-        f"{title}   [Fe/H]$_{{\\rm med}}$ = {with_error(value(row, 'feh_med'), value(row, 'feh_med_error'), 3)}"
-    )
-    rv = with_error(value(row, "rv_med"), value(row, "rv_med_error"), 2)
-    panels[1].set_title(rf"{title}   RV$_{{\rm med}}$ = {rv} km s$^{{-1}}$")
+    feh, rv = value(row, "feh_med"), value(row, "rv_med")
+    feh_text = rf"    [Fe/H]$_{{\rm med}}$ = {with_error(feh, value(row, 'feh_med_error'), 3)} dex"
+    rv_text = rf"    RV$_{{\rm med}}$ = {with_error(rv, value(row, 'rv_med_error'), 2)} km s$^{{-1}}$"
+    panels[0].set_title(title + (feh_text if np.isfinite(feh) else ""))
+    panels[1].set_title(title + (rv_text if np.isfinite(rv) else ""))
     legend_above(panels[0], handles, own=axes is None, columns=4)
     if remarks:
         box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
@@ -193,6 +193,8 @@ def _limits(panels: Sequence[Axes], grey: tuple[Floats, Floats], matched: tuple[
     shown = [np.isfinite(x + y) for x, y in (grey, matched)]
     limits = [padded(np.concatenate([grey[i][shown[0]], matched[i][shown[1]]]), minimum=(0.4, 1.0)[i]) for i in (0, 1)]
     for ax in panels:
+        if limits[0] is None:
+            say(ax, "no star to draw")
         if limits[0] is not None and limits[1] is not None:
             ax.set_xlim(*limits[0])
             ax.set_ylim(limits[1][1], limits[1][0])

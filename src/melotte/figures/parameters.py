@@ -170,10 +170,8 @@ def kiel(
     flag = flags(stars)
 
     feh_norm, logg_norm = Normalize(*colour_limits(feh, minimum=0.2)), Normalize(*colour_limits(logg, minimum=0.5))
-    if not scatter_by_flag(top, teff, logg, feh, flag, norm=feh_norm):
-        say(top, "no star with temperature and log g", zorder=9)
-    if not scatter_by_flag(bottom, teff, feh, logg, flag, norm=logg_norm, cmap=PLASMA):
-        say(bottom, "no star with temperature and [Fe/H]", zorder=9)
+    _remark(top, scatter_by_flag(top, teff, logg, feh, flag, norm=feh_norm), stars.height, r"$\log\,g$")
+    _remark(bottom, scatter_by_flag(bottom, teff, feh, logg, flag, norm=logg_norm, cmap=PLASMA), stars.height, "[Fe/H]")
     colour_bar(top, feh_norm, VIRIDIS, FEH_LABEL, feh)
     colour_bar(bottom, logg_norm, PLASMA, LOGG_LABEL, logg)
 
@@ -195,7 +193,7 @@ def kiel(
         if np.isfinite(error):
             bottom.axhspan(med - error, med + error, color=VERMILLION, alpha=0.25, lw=0, zorder=1.5)
         handles.append(Line2D([], [], color=VERMILLION, lw=1.0, label=r"[Fe/H]$_{\rm med}$"))
-        title += rf"    [Fe/H]$_{{\rm med}}$ = {with_error(med, error, 3)}"
+        title += rf"    [Fe/H]$_{{\rm med}}$ = {with_error(med, error, 3)} dex"
 
     top.set_ylabel(LOGG_LABEL)
     bottom.set_ylabel(FEH_LABEL)
@@ -205,6 +203,16 @@ def kiel(
     top.set_title(title)
     legend_above(top, handles, own=axes is None, columns=2)
     return figure
+
+
+def _remark(ax: Axes, drawn: int, total: int, name: str) -> None:
+    """Say how many stars the panel lacks."""
+    if not drawn:
+        say(ax, rf"no star with $T_{{\rm eff}}$ and {name}", zorder=9)
+    elif drawn < total:
+        text = rf"not drawn: {total - drawn} without $T_{{\rm eff}}$ or {name}"
+        box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.0}
+        say(ax, text, x=0.03, y=0.03, ha="left", va="bottom", fontsize=7, zorder=9, bbox=box)
 
 
 def _limits(top: Axes, bottom: Axes, teff: Floats, logg: Floats, feh: Floats, settings: MetallicityConfig) -> None:

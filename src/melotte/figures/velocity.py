@@ -44,10 +44,14 @@ def _window(rv: Floats, error: Floats, low: float, high: float) -> tuple[float, 
     centre, half = float(np.median(rv)), float(np.median(error))
     if np.isfinite(low) and np.isfinite(high):
         centre, half = (low + high) / 2, (high - low) / 2
-    near = np.abs(rv - centre) <= 4 * half
+    reach = 4 * half
+    if rv.size >= 20:
+        # Many stars far out are no outliers: 95 % are always in view.
+        reach = max(reach, float(np.percentile(np.abs(rv - centre), 95)))
+    near = np.abs(rv - centre) <= reach
     left = min([centre - 1.4 * half, *(rv - 3.3 * error)[near]])
     right = max([centre + 1.4 * half, *(rv + 3.3 * error)[near]])
-    return max(left, centre - 5 * half), min(right, centre + 5 * half)
+    return max(left, centre - reach - half), min(right, centre + reach + half)
 
 
 @styled
@@ -123,7 +127,7 @@ def _draw(ax: Axes, rv: Floats, error: Floats, used: NDArray[np.bool_], stars: p
     above = 6.0 if used.sum() <= 3 else 2.0
     for label, mask, colour, z in (("rejected", ~used, LIGHT, 1.0), ("used", used, DARK, above)):
         n = int(mask.sum())
-        alpha, width = float(np.clip(25.0 / max(n, 1), 0.2, 1.0)), 0.8 if n <= 30 else 0.5
+        alpha, width = float(np.clip(25.0 / max(n, 1), 0.1, 1.0)), 0.8 if n <= 30 else 0.5
         lines = LineCollection(
             list(curves[mask]), colors=colour, linewidths=width, alpha=alpha, zorder=z, rasterized=n > 1000, label=label
         )
@@ -153,7 +157,7 @@ def _draw(ax: Axes, rv: Floats, error: Floats, used: NDArray[np.bool_], stars: p
     ):
         if n:
             arrow = rf"$\leftarrow$ {n} beyond" if side == "left" else rf"{n} beyond $\rightarrow$"
-            ax.text(x, 0.04, arrow, transform=ax.transAxes, ha=align, va="bottom", fontsize=7, color="0.3")
+            ax.text(x, 0.64, arrow, transform=ax.transAxes, ha=align, va="bottom", fontsize=7, color="0.3")
     ax.legend(handles=handles, loc="upper right")
 
 
@@ -197,16 +201,18 @@ def zero_point(
         return figure
     median, mean = float(np.median(d)), float(np.mean(d))
     sd = float(np.std(d, ddof=1)) if d.size > 1 else float("nan")
-    robust = 1.4826 * float(np.median(np.abs(d - median)))
+    robust = 1.4826 * float(np.median(np.abs(d - median))) if d.size > 1 else float("nan")
     q01, q99 = np.percentile(d, [1, 99])
-    half = max(5 * robust, abs(q01 - median), abs(q99 - median), 1.0)
+    half = max(1.0, abs(q01 - median), abs(q99 - median), 5 * robust if np.isfinite(robust) else 0.0)
     low, high = max(float(d.min()), median - half), min(float(d.max()), median + half)
     low, high = min(low, median - 1.0), max(high, median + 1.0)
     inside = d[(d >= low) & (d <= high)]
-    n_bins = int(np.clip(2 * np.sqrt(inside.size) + 4, 6, 60))
+    # Odd, so that a single value stands in the middle of its bin.
+    n_bins = 2 * int(np.clip(np.sqrt(inside.size) + 2, 3, 30)) + 1
     counts, edges = np.histogram(inside, bins=n_bins, range=(low, high))
     ax.stairs(counts, edges, fill=True, facecolor="0.85", edgecolor=DARK, lw=0.7)
     ax.set_ylim(0, 1.18 * counts.max())
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     ax.axvline(0, color="0.5", lw=0.6, ls=":", label="zero")
     ax.axvline(median, color=VERMILLION, lw=1.4, label="median")
