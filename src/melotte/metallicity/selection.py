@@ -1,29 +1,25 @@
-"""Stellar-parameter quality control, cluster [Fe/H], and the cluster catalogue (Fu et al. 2022, Sect. 2.2)."""
+"""Selection by stellar parameters and the [Fe/H] of each cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from .config import MetallicityConfig
-from .errors import MelotteError
-from .isochrones import Isochrones
-from .montecarlo import Progress, summarise
-from .randomness import Streams
-from .result import Step
-from .schema import CATALOGUE, CLUSTERS, MEMBER_STARS
-from .stars import has_valid_error
+from ..config import MetallicityConfig
+from ..isochrones import Isochrones
+from ..montecarlo import Progress, summarise
+from ..randomness import Streams
+from ..result import Step
+from ..schema import CATALOGUE, CLUSTERS, MEMBER_STARS
+from ..stars import has_valid_error
+from .giants import dividing, giant_rules, limits
 
 #: The catalogue's columns this stage fills.
 CLUSTER_METALLICITIES = CATALOGUE.select(
     ["cluster", "n_feh", "feh_med", "feh_med_error", "feh_mean", "feh_mean_error", "feh_scatter"],
     name="cluster metallicities",
 )
-
-#: Warm flag-1 stars needed to choose the isochrone's metallicity by their median [Fe/H]; solar otherwise.
-_STARS_FOR_MH = 3
 
 
 @dataclass(frozen=True)
@@ -104,8 +100,8 @@ def select(
     MEMBER_STARS.validate(members, where="members")
     CLUSTERS.validate(clusters, where="clusters")
     members = members.sort("cluster", "source_id")
-    rules = _giant_rules(members, clusters, isochrones, settings)
-    tested = _test(_dividing(members, rules, isochrones, settings), settings)
+    rules = giant_rules(members, clusters, isochrones, settings)
+    tested = _test(dividing(members, rules, isochrones, settings), settings)
     used = tested.filter(pl.col("flag") == 12)
     centre = summarise(
         used.select("cluster", "feh", "feh_error"),
@@ -130,101 +126,18 @@ def select(
     )
 
 
-# --- giants and dwarfs -----------------------------------------------------------------------------------------
-def _limits(settings: MetallicityConfig) -> tuple[float, float, float, float]:
-    """Teff limits, cool-dwarf Teff (K) and fixed log g (dex)."""
-    low, high = (float(t.to_value("K")) for t in settings.teff)
-    return low, high, float(settings.cool_dwarf_teff.to_value("K")), float(settings.dwarf_logg.to_value("dex"))
-
-
-def _giant_rules(
-    members: pl.DataFrame, clusters: pl.DataFrame, isochrones: Isochrones | None, settings: MetallicityConfig
-) -> pl.DataFrame:
-    """Per cluster the rule and, where it is the isochrone, which one."""
-    _, high, cool, _ = _limits(settings)
-    warm = (pl.col("flag") == 1) & has_valid_error("feh") & pl.col("teff").is_between(cool, high)
-    estimate = (
-        members.group_by("cluster", maintain_order=True)
-        .agg(pl.col("feh").filter(warm).median().alias("mh"), warm.sum().alias("n_warm"))
-        .with_columns(pl.when(pl.col("n_warm") >= _STARS_FOR_MH).then("mh").otherwise(0.0).alias("mh"))
-        .join(clusters.select("cluster", "log_age"), on="cluster", how="left", maintain_order="left")
-    )
-    rows = []
-    for cluster, mh, log_age in estimate.select("cluster", "mh", "log_age").iter_rows():
-        isochrone, why = None, None
-        if settings.giant_rule == "isochrone":
-            if isochrones is None:
-                why = "no isochrones given"
-            elif log_age is None:
-                why = "no age in the cluster catalogue"
-            else:
-                try:
-                    isochrone = isochrones.nearest(log_age, mh)
-                except MelotteError as error:
-                    why = error.found
-        rows.append(
-            {
-                "cluster": cluster,
-                "giant_rule": "fixed" if isochrone is None else "isochrone",
-                "isochrone_log_age": None if isochrone is None else isochrone.log_age,
-                "isochrone_mh": None if isochrone is None else isochrone.mh,
-                "why": why,
-            }
-        )
-    schema = {
-        "cluster": pl.String,
-        "giant_rule": pl.String,
-        "isochrone_log_age": pl.Float64,
-        "isochrone_mh": pl.Float64,
-        "why": pl.String,
-    }
-    return pl.DataFrame(rows, schema=schema)
-
-
-def _dividing(
-    members: pl.DataFrame, rules: pl.DataFrame, isochrones: Isochrones | None, settings: MetallicityConfig
-) -> pl.DataFrame:
-    """Set ``logg_giant`` and ``giant_rule`` of the stars cooler than the cool-dwarf limit; null for the others."""
-    _, _, cool_teff, fixed_logg = _limits(settings)
-    members = members.drop("logg_giant", "giant_rule").with_row_index("row")
-    cool = (
-        members.filter(pl.col("teff") < cool_teff)
-        .select("row", "cluster", "teff")
-        .join(rules, on="cluster", how="left", maintain_order="left")
-    )
-    parts = [cool.filter(pl.col("giant_rule") == "fixed").with_columns(pl.lit(fixed_logg).alias("logg_giant"))]
-    by_isochrone = cool.filter(pl.col("giant_rule") == "isochrone")
-    for (age, mh), part in by_isochrone.group_by("isochrone_log_age", "isochrone_mh", maintain_order=True):
-        assert isochrones is not None  # the rule is "isochrone" only with a grid
-        logg = isochrones.logg_dividing(part["teff"].to_numpy(), float(age), float(mh))
-        # An isochrone without a giant branch has no dividing value: such stars fall back to the fixed one, marked.
-        logg_giant = pl.Series("logg_giant", logg).fill_nan(None)
-        parts.append(
-            part.with_columns(logg_giant).with_columns(
-                pl.when(pl.col("logg_giant").is_null())
-                .then(pl.lit("fixed"))
-                .otherwise("giant_rule")
-                .alias("giant_rule"),
-                pl.col("logg_giant").fill_null(fixed_logg),
-            )
-        )
-    found = pl.concat([part.select("row", "logg_giant", "giant_rule") for part in parts])
-    return members.join(found, on="row", how="left", maintain_order="left").drop("row")
-
-
-# --- the tests -------------------------------------------------------------------------------------------------
 def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
     """Set flag and reason, and the name of the test a flag-1 star failed (``lost``)."""
-    low, high, cool_teff, _ = _limits(settings)
+    low, high, cool_teff, _ = limits(settings)
     accept_unknown = settings.missing_teff == "accept"
-    teff, logg, dividing = _shown("teff", 0), _shown("logg", 2), _shown("logg_giant", 2)
+    teff, logg, boundary = _shown("teff", 0), _shown("logg", 2), _shown("logg_giant", 2)
     rule = (
         pl.when(pl.col("giant_rule") == "isochrone")
         .then(pl.lit("the isochrone's dividing value"))
         .otherwise(pl.lit("the fixed dividing value"))
     )
     cool = pl.format("Teff {} K is below {} K", teff, pl.lit(f"{cool_teff:g}"))
-    limits = pl.lit(f"{low:g} to {high:g} K")
+    allowed = pl.lit(f"{low:g} to {high:g} K")
     is_cool, unknown_teff = pl.col("teff") < cool_teff, pl.col("teff").is_null()
     # The first test that a star fails decides.
     failures: list[tuple[str, pl.Expr, pl.Expr]] = [
@@ -242,7 +155,7 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
         (
             f"with Teff outside {low:g} to {high:g} K",
             ~pl.col("teff").is_between(low, high).fill_null(True),
-            pl.format("Teff {} K is outside {}", teff, limits),
+            pl.format("Teff {} K is outside {}", teff, allowed),
         ),
         (
             f"below {cool_teff:g} K without log g",
@@ -252,7 +165,7 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
         (
             f"dwarfs below {cool_teff:g} K",
             is_cool & (pl.col("logg") > pl.col("logg_giant")),
-            pl.format("cool dwarf: {} and log g {} is above {}, {}", cool, logg, dividing, rule),
+            pl.format("cool dwarf: {} and log g {} is above {}, {}", cool, logg, boundary, rule),
         ),
     ]
     lost, why = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
@@ -268,14 +181,14 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
             pl.format(
                 "Teff {} K is within {}; below {} K and log g {} is at most {}, {}: a giant",
                 teff,
-                limits,
+                allowed,
                 pl.lit(f"{cool_teff:g}"),
                 logg,
-                dividing,
+                boundary,
                 rule,
             )
         )
-        .otherwise(pl.format("Teff {} K is within {}", teff, limits))
+        .otherwise(pl.format("Teff {} K is within {}", teff, allowed))
     )
     candidate = pl.col("flag") == 1
     return (
@@ -312,55 +225,9 @@ def _steps(tested: pl.DataFrame, counts: pl.DataFrame) -> tuple[Step, ...]:
 
 def _notes(rules: pl.DataFrame, settings: MetallicityConfig) -> tuple[str, ...]:
     notes = []
-    _, _, _, fixed_logg = _limits(settings)
+    _, _, _, fixed_logg = limits(settings)
     for why, count in rules["why"].drop_nulls().value_counts(sort=True).iter_rows():
         notes.append(
             f"giants told from dwarfs by log g {fixed_logg:g} instead of an isochrone in {count} clusters: {why}"
         )
     return tuple(notes)
-
-
-# --- the catalogue ---------------------------------------------------------------------------------------------
-def assemble(
-    velocities: pl.DataFrame,
-    metallicities: pl.DataFrame,
-    clusters: pl.DataFrame,
-    *,
-    zero_point: Mapping[str, float] | None = None,
-) -> pl.DataFrame:
-    """The cluster catalogue: velocities, metallicities and the literature parameters of each cluster.
-
-    Parameters
-    ----------
-    velocities : polars.DataFrame
-        ``VelocityResult.clusters``: each of its clusters gets a row.
-    metallicities : polars.DataFrame
-        ``MetallicityResult.clusters``.
-    clusters : polars.DataFrame
-        CLUSTERS; a cluster missing there gets nulls and a note.
-    zero_point : mapping, optional
-        ``ZeroPoint.numbers()``: ``rv_corrected`` is rv_med plus its ``median`` (reference - survey), with its ``error``
-        added in quadrature to that of rv_med. Null without it.
-
-    Returns
-    -------
-    polars.DataFrame
-        CATALOGUE, sorted by cluster.
-    """
-    CLUSTERS.validate(clusters, where="clusters")
-    literature = [name for name in CLUSTERS.names if name in CATALOGUE]
-    listed = clusters.select(literature).with_columns(pl.lit(True).alias("listed"))
-    table = velocities.join(metallicities, on="cluster", how="left").join(listed, on="cluster", how="left")
-    if zero_point:
-        table = table.with_columns(
-            (pl.col("rv_med") + zero_point["median"]).alias("rv_corrected"),
-            (pl.col("rv_med_error") ** 2 + zero_point["error"] ** 2).sqrt().alias("rv_corrected_error"),
-        )
-    remarks = [
-        pl.when(pl.col("listed").is_null()).then(pl.lit("not in the cluster catalogue: no age, distance, A_V")),
-        pl.when(pl.col("n_rv") == 1).then(pl.lit("radial velocity of a single star")),
-        pl.when(pl.col("n_feh") == 1).then(pl.lit("[Fe/H] of a single star")),
-    ]
-    note = pl.concat_str(remarks, separator="; ", ignore_nulls=True)
-    table = table.with_columns(pl.col("n_feh").fill_null(0), pl.when(note != "").then(note).alias("note"))
-    return CATALOGUE.conform(table.sort("cluster"), where="cluster catalogue")

@@ -1,18 +1,17 @@
-"""Radial-velocity quality control, cluster velocities and the survey's zero point (Fu et al. 2022, Sect. 2.1)."""
+"""Selection by radial velocity and the velocity of each cluster."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from .config import VelocityConfig, ZeroPointConfig
-from .montecarlo import Progress, summarise
-from .randomness import Streams
-from .result import Step
-from .schema import CATALOGUE, MEMBER_STARS, SPECTRA, STARS
-from .stars import has_valid_error, weighted_mean
+from ..config import VelocityConfig
+from ..montecarlo import Progress, summarise
+from ..randomness import Streams
+from ..result import Step
+from ..schema import CATALOGUE, MEMBER_STARS
+from ..stars import has_valid_error
 
 #: The catalogue's columns this stage fills.
 CLUSTER_VELOCITIES = CATALOGUE.select(
@@ -198,125 +197,3 @@ def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame) -> tuple[str, ...]:
     if n_shared:
         notes.append(f"{n_shared} stars are in the member list of more than one cluster; each cluster uses them")
     return tuple(notes)
-
-
-# --- zero point ------------------------------------------------------------------------------------------------
-#: Standard error of a median over that of a mean, for a Gaussian: sqrt(pi / 2).
-_MEDIAN_FACTOR = float(np.sqrt(np.pi / 2))
-#: Standard deviation over median absolute deviation, for a Gaussian.
-_MAD_TO_SD = 1.4826022185056018
-
-
-@dataclass(frozen=True)
-class ZeroPoint:
-    """The distribution of RV_reference - RV_survey over flag-1 stars.
-
-    Attributes
-    ----------
-    n : int
-        Number of stars in common.
-    median, mean, sd : float or None
-        Of the differences, km/s; ``sd`` with n - 1. None below the minimum number of stars.
-    median_error : float or None
-        sqrt(pi / 2) * s / sqrt(n) with s = 1.4826 * MAD, the asymptotic standard error of the median of a Gaussian
-        core of that width, km/s: outliers (binaries) do not enter, and nothing is drawn at random.
-    pairs : polars.DataFrame
-        source_id, spectrum_id, gaia_release (of the ids compared), rv, rv_reference, difference (km/s).
-    notes : tuple of str
-        Why there is no zero point, if there is none.
-    """
-
-    n: int
-    median: float | None
-    mean: float | None
-    sd: float | None
-    median_error: float | None
-    pairs: pl.DataFrame
-    notes: tuple[str, ...] = ()
-
-    def numbers(self) -> dict[str, float] | None:
-        """``n``, ``median``, ``error`` (of the median), ``mean`` and ``sd``; None if there is no zero point."""
-        if self.median is None or self.median_error is None or self.mean is None or self.sd is None:
-            return None
-        return {
-            "n": self.n,
-            "median": self.median,
-            "error": self.median_error,
-            "mean": self.mean,
-            "sd": self.sd,
-        }
-
-
-def zero_point(members: pl.DataFrame, reference: pl.DataFrame, *, settings: ZeroPointConfig) -> ZeroPoint:
-    """Compare the survey's velocities with a reference survey's, star by star.
-
-    Parameters
-    ----------
-    members : polars.DataFrame
-        MEMBER_STARS; its stars of flag 1 or 12 are used, each once.
-    reference : polars.DataFrame
-        A STARS or SPECTRA table; spectra of one source are averaged (inverse variance). Stars meet by Gaia DR3
-        source_id where both tables have one, else by DR2: ids of different releases are never compared.
-    settings : ZeroPointConfig
-        Minimum number of stars.
-
-    Returns
-    -------
-    ZeroPoint
-
-    Raises
-    ------
-    SchemaError
-        If a table is not of its schema.
-    """
-    MEMBER_STARS.validate(members, where="members")
-    is_stars = "gaia_release" in reference.columns
-    (STARS if is_stars else SPECTRA).validate(reference, where="zero-point reference")
-    used = members.filter(pl.col("flag") >= 1).unique("source_id", keep="first", maintain_order=True)
-    reference = reference.filter(pl.col("rv").is_not_null())
-    found: list[pl.DataFrame] = []
-    for release in ("DR3", "DR2"):
-        left = used.with_columns(_id_in(release).alias("join_id"))
-        right = (
-            reference.with_columns(
-                (_id_in(release) if is_stars else pl.col(f"source_id_{release.lower()}")).alias("join_id")
-            )
-            .filter(pl.col("join_id").is_not_null())
-            .sort("snr", "spectrum_id", descending=[True, False], nulls_last=True)
-            .group_by("join_id", maintain_order=True)
-            .agg(weighted_mean("rv"))
-            .select("join_id", pl.col("rv").alias("rv_reference"))
-        )
-        pairs = left.join(right, on="join_id", how="inner").select(
-            "source_id",
-            "spectrum_id",
-            pl.lit(release).alias("gaia_release"),
-            "rv",
-            "rv_reference",
-            (pl.col("rv_reference") - pl.col("rv")).alias("difference"),
-        )
-        found.append(pairs)
-        used = used.join(pairs, on="source_id", how="anti")
-    # A spectrum that several sources share is one measurement.
-    pairs = pl.concat(found).sort("source_id").unique("spectrum_id", keep="first", maintain_order=True)
-    n = pairs.height
-    if n < settings.minimum_stars:
-        note = f"no zero point: {n} stars in common with the reference, {settings.minimum_stars} needed"
-        return ZeroPoint(n, None, None, None, None, pairs, (note,))
-    difference = pairs["difference"].to_numpy()
-    median = float(np.median(difference))
-    spread = _MAD_TO_SD * float(np.median(np.abs(difference - median)))
-    return ZeroPoint(
-        n=n,
-        median=median,
-        mean=float(np.mean(difference)),
-        sd=float(np.std(difference, ddof=1)),
-        median_error=_MEDIAN_FACTOR * spread / float(np.sqrt(n)),
-        pairs=pairs,
-    )
-
-
-def _id_in(release: str) -> pl.Expr:
-    """The star's source_id in a Gaia release: its own, or the one the survey gives; null if neither."""
-    given = pl.col(f"source_id_{release.lower()}")
-    return pl.when(pl.col("gaia_release") == release).then("source_id").otherwise(given)
