@@ -370,6 +370,35 @@ def test_real_boss_constant_error_is_a_floor(data_dir: Path) -> None:
     assert any("E_FeH_CLAM is 0.01 dex in all 3,834 rows" in note for note in survey.notes)
 
 
+def test_real_boss_floor_is_the_scatter_within_clusters(data_dir: Path) -> None:
+    """Where the 0.05 dex come from: robust scatter of [Fe/H] among RV members, median over clusters of ten or more."""
+    from astropy.table import Table
+
+    table = Table.read(data_dir / "surveys/boss_occam_member_dr20.fits")
+    names = ["Cluster", "FeH_CLAM", "Teff", "RV_Prob", "FeH_Prob_CLAM"]
+    stars = pl.DataFrame(
+        {n: table[n].astype(str) if n == "Cluster" else np.array(table[n], dtype=float) for n in names}
+    )
+    stars = stars.filter(pl.col("Teff").is_between(4000, 7500) & (pl.col("RV_Prob") >= 0.05))
+    metal = pl.col("FeH_CLAM")
+    mad = 1.4826 * (metal - metal.median()).abs().median()
+    for selected, expected in ((pl.lit(True), 0.063), (pl.col("FeH_Prob_CLAM") >= 0.05, 0.044)):
+        groups = stars.filter(selected).group_by("Cluster").agg(pl.len(), mad.alias("scatter"))
+        assert groups.filter(pl.col("len") >= 10)["scatter"].median() == pytest.approx(expected, abs=0.002)
+
+
+def test_real_mrs_averaged_sentinels_are_no_errors(data_dir: Path) -> None:
+    """9999 averaged over n visits is 9999 / sqrt(n) in the MRS file: no error at all."""
+    file = "surveys/lamost_mrs_clusters.csv"
+    survey = open_survey(SurveyConfig(adapter="lamost", file=file), data_dir=data_dir)
+    frame = survey.read().frame
+    raw = pl.read_csv(data_dir / file, infer_schema_length=None)
+    sentinel = (9999 / raw["nobs"].sqrt() - raw["rv_err"]).abs() < 0.01
+    assert sentinel.sum() == 22
+    assert frame["rv_error"].is_null().to_list() == sentinel.to_list()
+    assert any("22 rows have a velocity without an error" in note for note in survey.notes)
+
+
 def test_real_apogee_positions_and_sentinels(data_dir: Path) -> None:
     """Positions from the 2MASS names against the catalogue's own Galactic coordinates; 999999 is no velocity."""
     from astropy.coordinates import SkyCoord
