@@ -18,6 +18,7 @@ app = typer.Typer(
     name="melotte",
     help="From a spectroscopic survey and a Gaia membership list to an open-cluster catalogue.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -59,20 +60,22 @@ class _Bars:
         self._progress.update(self._tasks[stage], completed=done, total=total)
 
 
-@app.callback(invoke_without_command=True)
-def _main_options(
-    ctx: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from . import __version__
 
         _out.print(f"melotte {__version__}")
         raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        raise typer.Exit(2)
+
+
+@app.callback()
+def _main_options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
 
 
@@ -105,11 +108,13 @@ def demo(
     from .demonstration import run_demo
 
     with _Bars() as bars:
-        catalogue, recovery = run_demo(out, jobs=jobs, progress=bars)
+        catalogue, recovered = run_demo(out, jobs=jobs, progress=bars)
     _out.print("SIMULATED DATA: every star, cluster and spectrum below was drawn from a model.", markup=False)
     _out.print(catalogue.summary(), markup=False)
     _out.print()
-    _out.print(recovery.summary(), markup=False)
+    _out.print("recovered against true (clusters with 5 or more stars):", markup=False)
+    for line in recovered:
+        _out.print(f"  {line}", markup=False)
     _print_files(out)
 
 
@@ -191,22 +196,15 @@ def main(argv: list[str] | None = None) -> None:
     # --debug is accepted anywhere on the line.
     arguments = [*(["--debug"] if debug else []), *(a for a in arguments if a != "--debug")]
     try:
-        status = app(args=arguments, prog_name="melotte", standalone_mode=False)
+        app(args=arguments, prog_name="melotte")  # ends in SystemExit; usage errors with status 2
     except MelotteError as error:
         if debug:
             raise
         _err.print(f"melotte: {error}", markup=False)
         sys.exit(2)
-    except typer.Abort:
-        _err.print("melotte: interrupted")
-        sys.exit(130)
     except Exception as error:
-        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click usage errors
-            error.show()
-            sys.exit(2)
         if debug:
             raise
         message = f"melotte: internal error: {type(error).__name__}: {error}"
         _err.print(f"{message}\n  what to do: run again with --debug and report it", markup=False)
         sys.exit(1)
-    sys.exit(status or 0)

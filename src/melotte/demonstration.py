@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from . import figures
 from .catalogue import Catalogue
 from .config import parse
-from .pipeline import Progress, run, silent
+from .delivery import Extra, deliver
+from .pipeline import Progress, compute, silent
 from .randomness import Streams
 from .simulate import SimulationSettings, simulate
 
@@ -18,7 +20,7 @@ MINIMUM_STARS = 5
 
 #: The configuration of the demo: everything else is the default.
 CONFIG = {
-    "survey": {"adapter": "lamost", "file": "lamost_like.csv", "name": "simulated survey"},
+    "survey": {"adapter": "lamost", "file": "lamost_like.csv", "name": "simulated survey", "gaia_release": "DR2"},
     "members": {"catalogue": "cantat2018", "file": "members.csv", "probability": ">= 0.7"},
     "clusters": {"catalogue": "cantat2020", "file": "clusters.csv"},
     "crossmatch": {"method": "position"},
@@ -130,12 +132,17 @@ def run_demo(
     inputs = Path(out) / "input"
     survey.write(inputs)
     config = parse({**CONFIG, "run": {"seed": seed, "title": "Demo on simulated data"}}, where="demo")
-    catalogue = run(
-        config,
-        data_dir=inputs,
-        out=out,
-        jobs=jobs,
-        progress=progress,
-        truth=survey.truth,
+    catalogue = compute(config, data_dir=inputs, out=out, jobs=jobs, progress=progress)
+    recovered = recover(catalogue.frame, survey.truth)
+    extra = Extra(
+        facts={f"recovered {r.quantity}": str(r) for r in recovered},
+        pictures={
+            "recovery": (
+                figures.recovery(catalogue.frame, survey.truth, minimum_stars=MINIMUM_STARS),
+                "Recovered minus true values in units of their uncertainty.",
+            )
+        },
+        simulated=True,
     )
-    return catalogue, recover(catalogue.frame, survey.truth)
+    deliver(catalogue, out, extra=extra, progress=progress)
+    return catalogue, recovered

@@ -19,18 +19,22 @@ from . import config as configuration
 from .catalogue import Catalogue
 from .config import Config, SurveyConfig
 from .crossmatch import identify
+from .delivery import deliver
 from .errors import ConfigError, DatasetError, EmptyResultError
 from .isochrones import Isochrones, load_isochrones
 from .members import read_clusters, read_members
+from .publish.files import sha256
 from .randomness import Streams
 from .result import Result, Step, describe_losses
 from .schema import MATCHES, SPECTRA
 from .stars import assign, combine
-from .store import Product, Store, sha256
+from .store import Product, Store
 from .surveys import open_survey
 from .surveys.survey import Survey
 
 log = logging.getLogger(__name__)
+
+__all__ = ["STAGES", "Catalogue", "compute", "run", "silent"]
 
 #: The stages in order, with the sections of the configuration each one adds to what its result depends on.
 STAGES: dict[str, tuple[str, ...]] = {
@@ -66,6 +70,47 @@ def run(
     data_dir : path, optional
         Local mirror of the published catalogues; ``MELOTTE_DATA_DIR`` and the cache of ``melotte fetch`` otherwise.
     out : path, optional
+        Directory for the products and the saved stages. Nothing is written without it.
+    from_stage : str, optional
+        Start from this stage with what a previous run saved in ``out``.
+    jobs : int, optional
+        Number of threads; all cores by default. The result does not depend on it.
+    progress : callable, optional
+        Called with the stage, the amount done and the total.
+
+    Returns
+    -------
+    Catalogue
+
+    Raises
+    ------
+    MelotteError
+        If the configuration or an input is wrong, or a step leaves nothing to go on with.
+    """
+    catalogue = compute(config, data_dir=data_dir, out=out, from_stage=from_stage, jobs=jobs, progress=progress)
+    if out is not None:
+        deliver(catalogue, out, progress=progress)
+    return catalogue
+
+
+def compute(
+    config: str | Path | dict[str, Any] | Config,
+    *,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    from_stage: str | None = None,
+    jobs: int | None = None,
+    progress: Progress = silent,
+) -> Catalogue:
+    """Make a cluster catalogue without writing its products.
+
+    Parameters
+    ----------
+    config : path, dict or Config
+        The configuration (see :mod:`melotte.config`).
+    data_dir : path, optional
+        Local mirror of the published catalogues; ``MELOTTE_DATA_DIR`` and the cache of ``melotte fetch`` otherwise.
+    out : path, optional
         Directory below which the stages are saved. Nothing is written without it.
     from_stage : str, optional
         Start from this stage with what a previous run saved in ``out``.
@@ -86,14 +131,14 @@ def run(
     job = _Job.open(config, data_dir=data_dir, out=out, jobs=jobs, progress=progress)
     first = _first_stage(from_stage, out)
     products: dict[str, Product] = {}
-    for number, (stage, compute) in enumerate(
+    for number, (stage, work) in enumerate(
         {"match": job.match, "stars": job.stars, "velocity": job.velocity, "metallicity": job.metallicity}.items()
     ):
         key = job.key(stage)
         if number < first:
             products[stage] = job.store.load(stage, key=key)
         else:
-            products[stage] = compute(products)
+            products[stage] = work(products)
             job.store.save(stage, products[stage], key=key)
     return job.catalogue(products)
 
@@ -316,7 +361,9 @@ class _Job:
             zero_point=before.facts.get("zero_point"),
         )
         unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
-        notes = (f"{unlisted} clusters are not in the cluster catalogue and have no age or distance",) if unlisted else ()
+        notes = (
+            (f"{unlisted} clusters are not in the cluster catalogue and have no age or distance",) if unlisted else ()
+        )
         return Product({"members": result.members, "catalogue": catalogue}, result.steps, (*result.notes, *notes))
 
     def _part(self, stage: str) -> Callable[[int, int], None]:
@@ -324,7 +371,7 @@ class _Job:
 
     def catalogue(self, products: dict[str, Product]) -> Catalogue:
         """The result, with the account of the whole run."""
-        everything = [self.member_list, self.clusters, *products.values()]
+        everything: list[Result | Product] = [self.member_list, self.clusters, *products.values()]
         notes = [*self.notes, *(note for part in everything for note in part.notes)]
         final = products["metallicity"].frames
         return Catalogue(
@@ -338,7 +385,7 @@ class _Job:
             isochrones=self.isochrones,
             config=self.config,
             config_name=self.where,
-            steps=tuple(step for part in (self.member_list, *products.values()) for step in part.steps),
+            steps=tuple(step for part in everything if part is not self.clusters for step in part.steps),
             notes=tuple(dict.fromkeys(notes)),
             inputs=self.inputs,
             started=self.started,

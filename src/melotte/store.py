@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from .errors import MelotteError, ReadError
+from .errors import ReadError
+from .publish.files import replacing, sha256, write_text
 from .result import Step
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -48,35 +41,21 @@ class Store:
         """Write a product; the record that makes it valid is written last."""
         if self.directory is None:
             return
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            record = self._record(stage)
-            record.unlink(missing_ok=True)
-            digests = {}
-            for name, frame in product.frames.items():
-                path = self._table(stage, name)
-                part = path.with_suffix(f".{os.getpid()}.part")
-                frame.write_parquet(part)
-                part.replace(path)
-                digests[name] = sha256(path)
-            content = {
-                "key": key,
-                "tables": digests,
-                "steps": [
-                    {"name": s.name, "unit": s.unit, "came_in": s.came_in, "lost": dict(s.lost)} for s in product.steps
-                ],
-                "notes": list(product.notes),
-                "facts": dict(product.facts),
-            }
-            part = record.with_suffix(f".{os.getpid()}.part")
-            part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-            part.replace(record)
-        except OSError as error:
-            raise MelotteError(
-                f"stage {stage!r} cannot be saved: {error.strerror}",
-                where=self.directory,
-                hint="choose another --out directory, or free space",
-            ) from error
+        record = self._record(stage)
+        record.unlink(missing_ok=True)
+        digests = {}
+        for name, frame in product.frames.items():
+            with replacing(self._table(stage, name)) as temporary:
+                frame.write_parquet(temporary)
+            digests[name] = sha256(self._table(stage, name))
+        content = {
+            "key": key,
+            "tables": digests,
+            "steps": [asdict(step) | {"lost": dict(step.lost)} for step in product.steps],
+            "notes": list(product.notes),
+            "facts": dict(product.facts),
+        }
+        write_text(record, json.dumps(content, indent=1))
 
     def load(self, stage: str, *, key: str) -> Product:
         """Read a product that was saved with the same key.

@@ -1,0 +1,256 @@
+"""A finished catalogue to a directory, and back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from . import config, datasets, figures, publish
+from .catalogue import Catalogue
+from .errors import DatasetError, MelotteError, ReadError
+from .isochrones import load_isochrones
+from .members import read_members
+from .result import Step
+from .schema import CATALOGUE, MEMBER_STARS, MEMBERS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Called with (stage, done, total).
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a run adds to the usual products: the demo its comparison with the truth.
+
+    Attributes
+    ----------
+    facts : mapping
+        Lines of the report: label -> text.
+    pictures : mapping
+        File stem -> (figure, caption).
+    simulated : bool
+        Whether the data are simulated; said in every product.
+    """
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
+    simulated: bool = False
+
+
+def deliver(
+    catalogue: Catalogue, out: str | Path, *, extra: Extra | None = None, progress: Progress | None = None
+) -> list[Path]:
+    """Write every product of a catalogue.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        The result of a run.
+    out : path
+        Directory; each file in it appears whole or not at all. ``provenance.json`` is written last.
+    extra : Extra, optional
+        Additional figures and facts.
+    progress : callable, optional
+        Called with ("products", done, total).
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    PublishError
+        If a file cannot be written or does not read back equal.
+    """
+    out, extra = Path(out), extra or Extra()
+    citations = cited(catalogue)
+    about = publish.About(citations=citations, simulated=extra.simulated)
+    drawings = _drawings(catalogue) | {stem: (lambda f=f: f, text) for stem, (f, text) in extra.pictures.items()}
+    files: list[Path] = []
+    counter = itertools.count(1)
+
+    def done(new: Sequence[Path]) -> None:
+        files.extend(new)
+        if progress is not None:
+            progress("products", next(counter), 4 + len(drawings))
+
+    done(publish.write_table(catalogue.frame, CATALOGUE, out / "clusters", about=about))
+    done(publish.write_table(catalogue.members, MEMBER_STARS, out / "members", about=about))
+    columns = publish.published_columns(CATALOGUE)
+    done(publish.write_paper_table(catalogue.frame, CATALOGUE, columns, out / "tables" / "clusters"))
+    pictures = []
+    for stem, (draw, caption) in drawings.items():
+        formats = list(dict.fromkeys([*catalogue.config.figures.formats, "png"]))
+        written = figures.save(draw(), out / "figures" / stem, formats)
+        pictures.append(publish.Picture(written[formats.index("png")], caption))
+        done(written)
+    done([publish.write_citation(out / "CITATION", citations)])
+    # Checksums of the outputs need the outputs, the report needs the record: the report is the one file without one.
+    record = publish.write_provenance(
+        out / "provenance.json",
+        inputs=[publish.InputFile(role, path, sha256=digest) for role, (path, digest) in catalogue.inputs.items()],
+        config=catalogue.config.resolved(),
+        steps=catalogue.steps,
+        notes=catalogue.notes,
+        outputs=files,
+        started=catalogue.started,
+        finished=datetime.now(UTC),
+        citations=citations,
+        simulated=extra.simulated,
+    )
+    publish.write_report(
+        out / "report.html",
+        title=catalogue.config.run.title or f"Open clusters of {catalogue.survey}",
+        frame=catalogue.frame,
+        schema=CATALOGUE,
+        steps=catalogue.steps,
+        notes=catalogue.notes,
+        facts=_facts(catalogue) | dict(extra.facts),
+        figures=pictures,
+        provenance=record,
+        simulated=extra.simulated,
+    )
+    return [*files, out / "provenance.json", out / "report.html"]
+
+
+def cited(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Key and text of every registered catalogue among the inputs."""
+    names = {path.name for path, _ in catalogue.inputs.values()}
+    found = {}
+    for record in datasets.records().values():
+        if names & {Path(name).name for name in record.files}:
+            found[record.bibcode or record.name] = record.citation
+    return list(found.items())
+
+
+def draw_cluster(catalogue: Catalogue, name: str, directory: Path) -> list[Path]:
+    """Write the figures of one cluster (RV selection, Kiel, colour-magnitude) into ``directory``."""
+    files = []
+    for stem, (draw, _) in _cluster_drawings(catalogue, name).items():
+        files += figures.save(draw(), directory / stem, catalogue.config.figures.formats)
+    return files
+
+
+Drawing = tuple[Callable[[], "Figure"], str]
+
+
+def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
+    plot = catalogue.plot
+    drawings: dict[str, Drawing] = {
+        "sky": (plot.sky, "Members (grey) and those observed by the survey."),
+        "overview": (plot.overview, "Errors and scatter of all clusters against the number of stars."),
+    }
+    if catalogue.zero_point:
+        drawings["zero_point"] = (plot.zero_point, "Radial velocities of the reference minus those of the survey.")
+    wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
+    for name in dict.fromkeys(catalogue[name].name for name in wanted):
+        drawings |= _cluster_drawings(catalogue, name)
+    return drawings
+
+
+def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
+    plot, label = catalogue.plot, name.replace("_", " ")
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return {
+        f"{stem}_rv": (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity."),
+        f"{stem}_kiel": (
+            lambda: plot.kiel(name),
+            f"{label}: surface gravity and [Fe/H] against temperature; filled: used for [Fe/H].",
+        ),
+        f"{stem}_cmd": (lambda: plot.cmd(name), f"{label}: colour-magnitude diagrams; filled: used."),
+    }
+
+
+def _facts(catalogue: Catalogue) -> dict[str, str]:
+    frame = catalogue.frame
+    facts = {
+        "clusters": f"{frame.height:,}",
+        "stars": f"{catalogue.members.height:,}",
+        "clusters with two or more stars": f"{frame.filter(pl.col('n_all') > 1).height:,}",
+        "clusters with [Fe/H]": f"{frame.filter(pl.col('n_feh') > 0).height:,}",
+        "clusters with [Fe/H] of three or more stars": f"{frame.filter(pl.col('n_feh') >= 3).height:,}",
+    }
+    if catalogue.zero_point:
+        zero = catalogue.zero_point
+        facts["zero point (reference - survey)"] = (
+            f"{zero['median']:+.2f} ± {zero['error']:.2f} km/s (median), {zero['mean']:+.2f} km/s (mean), "
+            f"scatter {zero['sd']:.2f} km/s, {zero['n']:.0f} stars"
+        )
+    return facts
+
+
+def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalogue:
+    """The catalogue a run left in a directory.
+
+    Parameters
+    ----------
+    out : path
+        Directory of a finished run.
+    data_dir : path, optional
+        Local mirror: gives figures the membership list and the isochrones. Without them (the notes then say so) the
+        figures show the matched stars only.
+
+    Returns
+    -------
+    Catalogue
+
+    Raises
+    ------
+    ReadError
+        If the directory holds no finished run.
+    """
+    out = Path(out)
+    path = out / "provenance.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        settings = config.parse(record["configuration"], where=path)
+        steps = [Step(s["name"], s["unit"], s["came_in"], s["lost"]) for s in record["steps"]]
+        notes, started = tuple(record["notes"]), datetime.fromisoformat(record["started"])
+    except FileNotFoundError as error:
+        raise ReadError(
+            "no finished run here", where=out, expected="provenance.json", hint="make one: melotte run CONFIG --out DIR"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"not the record of a run: {error}", where=path, hint="run again") from error
+    frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
+    members = publish.read_table(out / "members.parquet", MEMBER_STARS)
+    mirror = None if data_dir is None else Path(data_dir)
+    if mirror is None and (out / "input").is_dir():  # the demo keeps its inputs beside its results
+        mirror = out / "input"
+    missing = []
+    member_list, isochrones = MEMBERS.empty(), None
+    try:
+        member_list = read_members(settings.members, data_dir=mirror).frame
+    except MelotteError as error:
+        missing.append(f"figures show the matched stars only: {error.found}")
+    if settings.metallicity.giant_rule == "isochrone":
+        try:
+            isochrones = load_isochrones(settings.metallicity.isochrones, data_dir=mirror)
+        except DatasetError as error:
+            missing.append(f"figures show no isochrone: {error.found}")
+    return Catalogue(
+        frame=frame,
+        members=members,
+        rejected=pl.DataFrame(),
+        member_list=member_list,
+        survey=settings.survey.name or settings.survey.adapter,
+        zero_point=None,
+        zero_point_pairs=None,
+        isochrones=isochrones,
+        config=settings,
+        config_name=path.name,
+        steps=tuple(steps),
+        notes=(*notes, *missing),
+        inputs={},
+        started=started,
+    )
