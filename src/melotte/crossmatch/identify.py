@@ -176,7 +176,9 @@ def join_ids(
     known = spectra.filter(pl.col(column).is_in(sources["source_id"].implode()))
     pairs = known.select("spectrum_id", pl.col(column).alias("source_id"))
     measured = separations(
-        known, known.select(pl.col(column).alias("source_id")).join(sources, on="source_id", how="left"),
+        known, known.select(pl.col(column).alias("source_id")).join(
+            sources, on="source_id", how="left", maintain_order="left"
+        ),
         gaia_release=gaia_release,
     )  # fmt: skip
     around = match_positions(known, sources, radius_arcsec=radius_arcsec, gaia_release=gaia_release).select(
@@ -184,7 +186,7 @@ def join_ids(
     )
     return (
         pl.concat([pairs, measured], how="horizontal")
-        .join(around, on=["spectrum_id", "source_id"], how="left")
+        .join(around, on=["spectrum_id", "source_id"], how="left", maintain_order="left")
         .with_columns(gaia_release=pl.lit(gaia_release), method=pl.lit("source_id"))
         .select(MATCHES.names)
         .cast(MATCHES.polars_schema())
