@@ -65,8 +65,8 @@ def write_paper_table(
     Returns
     -------
     list of pathlib.Path
-        The CSV (labels of the CDS, one unit row commented by ``#``, values in the schema's formats) and the LaTeX
-        file (one ``table`` environment, values rounded as in the tables of Fu et al. 2022).
+        The CSV (labels of the CDS, values in the schema's formats and units) and the LaTeX file (one ``table*``
+        environment with units, values rounded as in the tables of Fu et al. 2022).
 
     Raises
     ------
@@ -89,8 +89,7 @@ def _csv(rows: list[dict[str, Any]], columns: list[Column]) -> str:
     writer.writerow([c.cds_label for c in columns])
     for row in rows:
         writer.writerow([format_value(row[c.name], c) for c in columns])
-    units = ", ".join(f"{c.cds_label} [{c.unit}]" for c in columns if c.unit)
-    return f"# units: {units}\n{stream.getvalue()}" if units else stream.getvalue()
+    return stream.getvalue()
 
 
 def _latex(rows: list[dict[str, Any]], columns: list[Column], caption: str) -> str:

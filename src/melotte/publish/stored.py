@@ -42,12 +42,12 @@ def filled(series: pl.Series, column: Column, missing: Any) -> np.ndarray:
 
 
 def needs_escape(texts: Sequence[str | None]) -> bool:
-    """Whether printable ASCII without surrounding blanks cannot hold these texts as they are."""
-    return any(t is not None and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", t) for t in texts)
+    """Whether printable ASCII without surrounding blanks or a leading ``#`` cannot hold these texts as they are."""
+    return any(t is not None and not re.fullmatch(r"[!\"$-~]([ -~]*[!-~])?", t) for t in texts)
 
 
 def escape(text: str) -> str:
-    r"""Text as printable ASCII without surrounding blanks.
+    r"""Text as printable ASCII without surrounding blanks or a leading ``#``, which begins a comment in text files.
 
     ``\\`` is a backslash, ``\e`` the empty string, ``\uXXXX`` and ``\UXXXXXXXX`` a code point.
     """
@@ -60,7 +60,7 @@ def escape(text: str) -> str:
         inside = start <= i < start + len(body)
         if char == "\\":
             out.append("\\\\")
-        elif " " <= char <= "~" and inside:
+        elif " " <= char <= "~" and inside and not (char == "#" and i == 0):
             out.append(char)
         else:
             out.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
