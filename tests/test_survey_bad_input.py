@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from melotte.config import SurveyConfig
@@ -206,6 +207,16 @@ def test_positions_outside_the_sky_are_rejected(tmp_path: Path) -> None:
     result = read(changed(tmp_path, dec=dec))
     assert result.steps[0].lost == {"position outside the sky": 1, "no position": 1}
     assert result.rejected["row"].to_list() == [1, 2]
+
+
+def test_not_utf8_parquet(tmp_path: Path) -> None:
+    data = {**lamost_rows(), "fibertype": [f"Obj{i}" for i in range(30)]}
+    path = tmp_path / "dr8.parquet"
+    pl.DataFrame(data).write_parquet(path, compression="uncompressed", statistics=False)
+    whole = path.read_bytes()
+    assert whole.count(b"Obj17") == 1
+    path.write_bytes(whole.replace(b"Obj17", b"Ob\xff17"))
+    bad(path, ReadError, "Parquet")
 
 
 # --- damage at every point -------------------------------------------------------------------------------------

@@ -21,9 +21,12 @@ from survey_files import write_csv, write_fits, write_parquet, write_votable
 
 PLACE = Place(Path("survey.csv"), "x")
 IDS = st.integers(min_value=2**62 - 10**6, max_value=2**63 - 1) | st.integers(min_value=1, max_value=2**63 - 1)
+#: No time limit per example: a busy machine is no failure.
+UNHURRIED = settings(deadline=None)
 FORMS = {"csv": write_csv, "fits": write_fits, "parquet": write_parquet, "vot": write_votable}
 
 
+@UNHURRIED
 @given(st.lists(st.none() | IDS, min_size=1))
 def test_ids_survive_as_text_and_as_integers(ids: list[int | None]) -> None:
     numbers = pl.Series("x", ids, dtype=pl.Int64)
@@ -31,11 +34,13 @@ def test_ids_survive_as_text_and_as_integers(ids: list[int | None]) -> None:
     assert to_int(numbers.cast(pl.String), PLACE).to_list() == ids
 
 
+@UNHURRIED
 @given(st.lists(st.sampled_from([0, -1, -9999, -(2**63), 5]), min_size=1))
 def test_no_identifier(values: list[int]) -> None:
     assert to_int(pl.Series("x", values, dtype=pl.Int64), PLACE).to_list() == [5 if v == 5 else None for v in values]
 
 
+@UNHURRIED
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from(SENTINELS) | st.none(), min_size=1))
 def test_mask_of_numbers(values: list[float | None]) -> None:
     result = to_float(pl.Series("x", values, dtype=pl.Float64), PLACE).to_list()
@@ -55,6 +60,7 @@ def test_sentinels_in_either_precision(sentinel: float, dtype: pl.DataType) -> N
     assert to_float(pl.Series("x", [sentinel, 1.5], dtype=dtype), PLACE).to_list() == [None, 1.5]
 
 
+@UNHURRIED
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6).map(lambda x: round(x, 3)), min_size=1))
 def test_numbers_as_text(values: list[float]) -> None:
     numbers = to_float(pl.Series("x", [repr(v) for v in values]), PLACE)
@@ -67,6 +73,7 @@ def test_counts_written_by_pandas() -> None:
         to_count(pl.Series("x", [1.0, 2.5]), PLACE)
 
 
+@UNHURRIED
 @given(st.lists(st.text(alphabet="ab |-9.", max_size=6), min_size=1))
 def test_text_is_stripped(values: list[str]) -> None:
     result = to_text(pl.Series("x", values, dtype=pl.String), PLACE).to_list()
@@ -81,7 +88,7 @@ def test_ids_are_never_floats(dtype: pl.DataType) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=15, deadline=None)
+@settings(UNHURRIED, max_examples=15)
 @given(ra=st.floats(-180.0, 360.0), dec=st.floats(-90.0, 90.0), ident=IDS)
 def test_position_and_id_through_a_file(
     tmp_path_factory: pytest.TempPathFactory, form: str, ra: float, dec: float, ident: int
@@ -96,6 +103,7 @@ def test_position_and_id_through_a_file(
     assert frame["dec"][0] == dec
 
 
+@UNHURRIED
 @given(st.lists(st.lists(st.integers(0, 20), max_size=8), max_size=8))
 def test_seen_remembers_the_first(batches: list[list[int]]) -> None:
     seen = Seen(("f8",))

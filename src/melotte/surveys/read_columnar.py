@@ -41,6 +41,8 @@ class ParquetReader(TableReader):
         try:
             with parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(batch_size=size, columns=list(names)):
+                    # polars trusts Arrow data: damaged text would end the process, not raise.
+                    batch.validate(full=True)
                     frame = pl.from_arrow(pa.Table.from_batches([batch]))
                     assert isinstance(frame, pl.DataFrame)
                     yield frame.select(names)
