@@ -15,9 +15,11 @@ from numba.extending import intrinsic
 
 #: log2 of the number of cells per factor of two in (R + OFFSET) and (|z| + OFFSET).
 LOG2_CELLS: Final = 4
-#: Offset [kpc] and upper limit [kpc] of both axes, powers of two.
+#: Offset [kpc] and upper limit of R + OFFSET and |z| + OFFSET [kpc], powers of two.
 OFFSET: Final = 0.0625
 LIMIT: Final = 256.0
+#: Where the table ends on both axes [kpc].
+EDGE: Final = LIMIT - OFFSET
 
 _SHIFT: Final = 52 - LOG2_CELLS
 _FIRST: Final = int(np.float64(OFFSET).view(np.int64)) >> _SHIFT
@@ -25,28 +27,27 @@ _LOW: Final = (1 << _SHIFT) - 1
 _ONE: Final = int(np.float64(1.0).view(np.int64))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _bits(typingctx: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(types.int64))
+def _cast(source: Any, target: Any) -> Any:
+    """A numba intrinsic that reads the bits of a number as another type."""
 
-    return types.int64(types.float64), codegen
+    def implementation(typingctx: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bitcast(args[0], context.get_value_type(target))
+
+        return target(source), codegen
+
+    return intrinsic(implementation)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _real(typingctx: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(types.float64))
-
-    return types.float64(types.int64), codegen
-
+_bits: Any = _cast(types.float64, types.int64)
+_real: Any = _cast(types.int64, types.float64)
 
 _FAST = {"contract", "arcp", "nsz", "reassoc"}
 
 
-@njit(inline="always", fastmath=_FAST)
+@njit(forceinline=True, fastmath=_FAST)
 def _force_inside(table, scale, R, z):  # type: ignore[no-untyped-def]
-    """Potential, dPhi/dR and dPhi/d|z| in the cell that holds (R, z >= 0); both below LIMIT."""
+    """Potential, dPhi/dR and dPhi/d|z| in the cell that holds (R, z >= 0); both below EDGE."""
     bR, bz = _bits(R + OFFSET), _bits(z + OFFSET)
     i, j = (bR >> _SHIFT) - _FIRST, (bz >> _SHIFT) - _FIRST
     u = _real(((bR & _LOW) << LOG2_CELLS) | _ONE) - 1.0
@@ -103,12 +104,12 @@ def _force_outside(exterior, R, z):  # type: ignore[no-untyped-def]
     return potential, slope * R / r - turn * mu * R / r2, slope * mu + turn * (1.0 - mu * mu) / r
 
 
-@njit(inline="always", fastmath=_FAST)
+@njit(forceinline=True, fastmath=_FAST)
 def _force(table, scale, exterior, x, y, z):  # type: ignore[no-untyped-def]
     """Potential and Cartesian acceleration."""
     R = np.sqrt(x * x + y * y)
     h = abs(z)
-    if R < LIMIT and h < LIMIT:
+    if R < EDGE and h < EDGE:
         potential, dR, dz = _force_inside(table, scale, R, h)
     else:
         potential, dR, dz = _force_outside(exterior, R, h)
@@ -121,7 +122,7 @@ def evaluate(table, scale, exterior, R, z, potential, force_R, force_z):  # type
     """Potential and force at many points, into the arrays given."""
     for n in range(R.size):
         h = abs(z[n])
-        if R[n] < LIMIT and h < LIMIT:
+        if R[n] < EDGE and h < EDGE:
             p, dR, dz = _force_inside(table, scale, R[n], h)
         elif np.isfinite(R[n] + h):
             p, dR, dz = _force_outside(exterior, R[n], h)
