@@ -70,6 +70,11 @@ Speed = Annotated[u.Quantity, BeforeValidator(_parse_quantity("km/s", positive=T
 Temperature = Annotated[u.Quantity, BeforeValidator(_parse_quantity("K", positive=True)), _SHOW]
 Gravity = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=False)), _SHOW]
 Abundance = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=True)), _SHOW]
+Duration = Annotated[u.Quantity, BeforeValidator(_parse_quantity("Myr", positive=True)), _SHOW]
+Length = Annotated[u.Quantity, BeforeValidator(_parse_quantity("kpc", positive=False)), _SHOW]
+Velocity = Annotated[u.Quantity, BeforeValidator(_parse_quantity("km/s", positive=False)), _SHOW]
+ProperMotion = Annotated[u.Quantity, BeforeValidator(_parse_quantity("mas/yr", positive=True)), _SHOW]
+Magnitude = Annotated[u.Quantity, BeforeValidator(_parse_quantity("mag", positive=True)), _SHOW]
 Epoch = Annotated[u.Quantity, BeforeValidator(_parse_quantity("yr", positive=True)), _SHOW]
 
 
@@ -272,6 +277,51 @@ class MetallicityConfig(Settings):
         return self
 
 
+class SunConfig(Settings):
+    """``[galaxy.sun]``: the Sun by explicit values instead of a named set."""
+
+    r0: Length
+    v_c: Velocity
+    u: Velocity
+    v: Velocity
+    w: Velocity
+    z: Length
+    #: Whether the axes are turned so that the Galactic centre lies in the mid-plane; otherwise z is a translation.
+    tilt: bool = False
+
+
+class GalaxyConfig(Settings):
+    """``[galaxy]``: orbits and integrals of motion (Fu et al. 2022, Sect. 4.1)."""
+
+    #: A named set (fu2022, mcmillan2017, gravity2021, bennett2019) or explicit values.
+    sun: str | SunConfig = "fu2022"
+    #: mcmillan2017, a TOML file of components, galpy:NAME or agama:FILE.
+    potential: str = "mcmillan2017"
+    #: How far back snapshots and turning points are followed, and the time between snapshots.
+    lookback: Duration = u.Quantity(500.0, "Myr")
+    step: Duration = u.Quantity(100.0, "Myr")
+    #: Draws per cluster for the percentiles; 0 for none.
+    draws: Annotated[int, Field(ge=0)] = 1000
+    #: ``corrected``: radial velocities on the reference's zero point; ``uncorrected``: as the survey gives them.
+    velocity: Literal["corrected", "uncorrected"] = "corrected"
+    #: Errors where the table has none. Distance modulus: 0.1-0.2 mag (Cantat-Gaudin et al. 2020); proper
+    #: motion: the small-scale systematic error of Gaia DR2 (Lindegren et al. 2018, A&A 616, A2, Table 4).
+    distance_modulus_error: Magnitude = u.Quantity(0.1, "mag")
+    pm_error: ProperMotion = u.Quantity(0.066, "mas/yr")
+    #: Whether the Sun is drawn from the errors of its named set; potentials drawn with equal weight, if given.
+    sample_sun: bool = False
+    sample_potentials: tuple[str, ...] = ()
+    #: ``fu2022``: the published chain with its errors: orbits started from velocity components that are not turned to
+    #: the cluster's azimuth, a height without the Sun's, a year of 365 days, 10 Gyr, GalPot's zero point of energy.
+    legacy: Literal["fu2022"] | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> GalaxyConfig:
+        if self.sample_sun and not isinstance(self.sun, str):
+            raise ValueError("sample_sun needs a named set, which has errors")
+        return self
+
+
 class FiguresConfig(Settings):
     """``[figures]``: which figures are drawn."""
 
@@ -299,6 +349,7 @@ class Config(Settings):
     velocity: VelocityConfig = VelocityConfig()
     zero_point: ZeroPointConfig = ZeroPointConfig()
     metallicity: MetallicityConfig = MetallicityConfig()
+    galaxy: GalaxyConfig = GalaxyConfig()
     figures: FiguresConfig = FiguresConfig()
     run: RunConfig = RunConfig()
 

@@ -3,13 +3,16 @@
 from .convert import from_qtable, to_qtable
 from .core import Column, Dtype, Schema
 from .definitions import CATALOGUE, CLUSTERS, MATCHES, MEMBER_STARS, MEMBERS, SPECTRA, STARS, TABLES
+from .dynamics import DYNAMICS, SNAPSHOTS
 
 __all__ = [
     "CATALOGUE",
     "CLUSTERS",
+    "DYNAMICS",
     "MATCHES",
     "MEMBERS",
     "MEMBER_STARS",
+    "SNAPSHOTS",
     "SPECTRA",
     "STARS",
     "TABLES",
