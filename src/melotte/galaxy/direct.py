@@ -1,8 +1,8 @@
 """The gravitational force by summing rings: slow, and independent of how the table is made.
 
 A ring of unit mass at (R', z') pulls with complete elliptic integrals (Binney & Tremaine 2008, sect. 2.6.1). The
-density is integrated over R' and z' by Gauss-Legendre panels that shrink geometrically towards the point and towards the
-edges of the density (mid-plane, centre). Only the density enters: no Hankel transform, no similar spheroids, no
+density is integrated over R' and z' by Gauss-Legendre panels that shrink geometrically towards the point and towards
+the edges of the density (mid-plane, centre). Only the density enters: no Hankel transform, no similar spheroids, no
 multipoles.
 """
 
