@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 def spectra(rows: Rows) -> pl.DataFrame:
     """SPECTRA; by default at RA 10, Dec 20."""
+    if not rows:
+        return SPECTRA.empty()
     base = {"ra": 10.0, "dec": 20.0, "ref_epoch": 2000.0}
     filled = [{"spectrum_id": f"s{i}", **base, **row} for i, row in enumerate(rows)]
     known = {c.name: c.polars_dtype for c in SPECTRA}
@@ -70,3 +73,30 @@ def stars(rows: Rows) -> pl.DataFrame:
     found = matches(list(zip(table["spectrum_id"], ids, strict=True)), method="position")
     listed = members([(row["cluster"], i) for row, i in zip(rows, ids, strict=True)])
     return assign(combine(table, found, settings=StarsConfig()).frame, listed)
+
+
+def isochrone_grid() -> pl.DataFrame:
+    """A made-up grid in PARSEC's columns: MH -0.25 and 0, log age 9.0 and 9.1, straight branches.
+
+    Main sequence (phase 1): log g 4.6 from 3500 to 6500 K. Giant branch (phase 3): log g from 1.5 at 4000 K to 3.5 at
+    5000 K.
+    """
+    dwarfs = [(0.5 + i / 100, 3500.0 + 100 * i, 4.6, 1.0) for i in range(31)]
+    giants = [(2.0 - i / 100, 4000.0 + 100 * i, 1.5 + 0.2 * i, 3.0) for i in range(11)]
+    rows = [
+        {
+            "MH": mh,
+            "logAge": age,
+            "Mini": mass,
+            "logTe": math.log10(teff),
+            "logg": logg,
+            "phase": phase,
+            "Gmag_DR2": 8.0 - mass,
+            "G_BPmag_DR2": 8.4 - mass,
+            "G_RPmag_DR2": 7.4 - mass,
+        }
+        for mh in (-0.25, 0.0)
+        for age in (9.0, 9.1)
+        for mass, teff, logg, phase in dwarfs + giants
+    ]
+    return pl.DataFrame(rows)

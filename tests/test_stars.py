@@ -104,6 +104,10 @@ class TestCombine:
         random.shuffle(shuffled)  # type: ignore[attr-defined]
         assert one(shuffled)["rv"] == star["rv"]
 
+    def test_tiny_errors_do_not_overflow(self) -> None:
+        star = one([{"rv": 1.0, "rv_error": 1e-200}, {"rv": 1.0, "rv_error": 1.0}])
+        assert (star["rv"], star["rv_error"]) == (1.0, 1e-200)
+
     def test_equal_values_average_to_themselves(self) -> None:
         star = one([{"rv": 0.1, "rv_error": e} for e in (1.0, 3.0, 7.0)])
         assert (star["rv"], star["rv_chi2"], star["rv_chi2_probability"]) == (0.1, 0.0, 1.0)

@@ -60,7 +60,7 @@ class Isochrone:
         """Log g half-way between the main sequence and the giant branch.
 
         Where a branch has several log g at one temperature, the one nearest to the other branch counts; beyond its
-        ends a branch is continued at the log g of the end.
+        ends a branch is continued at the log g of the end. The branches are tabulated every 10 K.
 
         Parameters
         ----------

@@ -55,7 +55,10 @@ def weighted_means(values: pl.Series, errors: pl.Series, starts: NDArray[np.int6
     group = np.repeat(np.arange(n_groups), np.diff(np.append(starts, n_rows)))
     v, e = (x.cast(pl.Float64).fill_null(np.nan).to_numpy() for x in (values, errors))
     valid = ~np.isnan(v) & (e > 0)
-    v, weight, of = v[valid], e[valid] ** -2.0, group[valid]
+    v, e, of = v[valid], e[valid], group[valid]
+    smallest = np.full(n_groups, np.inf)
+    np.minimum.at(smallest, of, e)
+    weight = (smallest[of] / e) ** 2  # relative to the best value: no overflow, however small the errors
 
     def total(x: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(of, weights=x, minlength=n_groups), dtype=np.float64)
@@ -65,11 +68,11 @@ def weighted_means(values: pl.Series, errors: pl.Series, starts: NDArray[np.int6
         weights = total(weight)
         mean = total(weight * v) / weights
         mean += total(weight * (v - mean[of])) / weights  # second step: equal values average to themselves exactly
-        chi2 = np.where(n_valid > 1, total(weight * (v - mean[of]) ** 2), np.nan)
-        error = weights**-0.5 * np.fmax(1.0, np.sqrt(chi2 / (n_valid - 1)))
+        chi2 = np.where(n_valid > 1, total(((v - mean[of]) / e) ** 2), np.nan)
+        error = smallest / np.sqrt(weights) * np.fmax(1.0, np.sqrt(chi2 / (n_valid - 1)))
     single = n_valid == 1  # as published, to the last digit
     alone = single[of]
-    mean[of[alone]], error[of[alone]] = v[alone], e[valid][alone]
+    mean[of[alone]], error[of[alone]] = v[alone], e[alone]
     first = first_known(values, starts)
     fallback = (n_valid == 0) & (first >= 0)
     mean[fallback] = values.cast(pl.Float64).to_numpy()[first[fallback]]
