@@ -224,6 +224,23 @@ class ClustersConfig(Settings):
         return self
 
 
+class DaskConfig(Settings):
+    """``[crossmatch.dask]``: where the LSDB engine computes."""
+
+    #: Address of a running scheduler (``tcp://host:8786``); without one a cluster is started on this machine.
+    scheduler: str | None = None
+    #: Processes of the cluster started here; as many as processors by default.
+    workers: Annotated[int, Field(ge=1)] | None = None
+    #: Memory of each of them, in Dask's notation (``"4GiB"``); shared out evenly by default.
+    memory_per_worker: str | None = None
+
+    @model_validator(mode="after")
+    def _one_cluster(self) -> DaskConfig:
+        if self.scheduler is not None and (self.workers is not None or self.memory_per_worker is not None):
+            raise ValueError('"workers" and "memory_per_worker" describe a cluster started here, not "scheduler"')
+        return self
+
+
 class CrossmatchConfig(Settings):
     """``[crossmatch]``: how spectra find their Gaia source (Fu et al. 2022, Sect. 2)."""
 
@@ -231,6 +248,7 @@ class CrossmatchConfig(Settings):
     #: the survey has them in the release of the membership list, positions otherwise, and reports which.
     method: Literal["auto", "source_id", "position"] = "auto"
     radius: Angle = u.Quantity(3.5, "arcsec")
+    dask: DaskConfig = DaskConfig()
 
 
 class StarsConfig(Settings):
