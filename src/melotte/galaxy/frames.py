@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .sun import Sun
+from .sun import Sun, SunDraws
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -132,25 +132,22 @@ def heliocentric(
     return position @ GALACTIC.T, velocity @ GALACTIC.T
 
 
-def _tilt(sun: Sun) -> Array:
-    """Rotation about y that puts the Galactic centre into the mid-plane (identity without tilt)."""
-    if not sun.tilt:
-        return np.eye(3)
-    s = sun.z / sun.r0
-    c = np.sqrt(1.0 - s * s)
-    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+def _turn(vectors: Array, sine: Any) -> Array:
+    """Turn about y by the tilt: the Galactic centre comes into the mid-plane."""
+    cosine = np.sqrt(1.0 - np.square(sine))
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.stack([cosine * x + sine * z, y, cosine * z - sine * x], axis=-1)
 
 
-def to_galactocentric(position: Array, velocity: Array, sun: Sun) -> tuple[Array, Array]:
-    """Heliocentric Galactic -> right-handed Galactocentric, shapes (..., 3) [kpc, km/s]."""
-    turn = _tilt(sun)
-    return position @ turn.T + sun.position, velocity @ turn.T + sun.velocity
+def to_galactocentric(position: Array, velocity: Array, sun: Sun | SunDraws) -> tuple[Array, Array]:
+    """Heliocentric Galactic -> right-handed Galactocentric, shapes (..., 3) [kpc, km/s]; one Sun, or one a row."""
+    return _turn(position, sun.tilt_sine) + sun.position, _turn(velocity, sun.tilt_sine) + sun.velocity
 
 
-def from_galactocentric(position: Array, velocity: Array, sun: Sun) -> tuple[Array, Array]:
+def from_galactocentric(position: Array, velocity: Array, sun: Sun | SunDraws) -> tuple[Array, Array]:
     """Right-handed Galactocentric -> heliocentric Galactic; the inverse of `to_galactocentric`."""
-    turn = _tilt(sun)
-    return (position - sun.position) @ turn, (velocity - sun.velocity) @ turn
+    sine = np.negative(sun.tilt_sine)
+    return _turn(position - sun.position, sine), _turn(velocity - sun.velocity, sine)
 
 
 def icrs_to_galactocentric(

@@ -166,6 +166,14 @@ def integrate_orbits(
         for rows in chunks:
             chunk(rows)
 
+    again = np.flatnonzero((status == OK) & (drift > energy_gate))
+    if again.size and isinstance(potential, TabulatedPotential):
+        # Rare orbits through the innermost kiloparsec: once more with smaller steps before the gate decides.
+        out = tuple(np.ascontiguousarray(a[again]) for a in (snapshots, extremes, seen, drift, status))
+        integrate(*potential.table, start[again], elapsed, *limits, 1e-4 * tolerance, max_steps, *out)
+        for target, source in zip((snapshots, extremes, seen, drift, status), out, strict=True):
+            target[again] = source
+
     back = np.empty_like(snapshots)
     back[:, order] = snapshots
     reason = np.full(n, "", dtype="U80")

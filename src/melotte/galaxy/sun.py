@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -67,10 +67,35 @@ class Sun:
         """Galactocentric velocity, shape (3,) [km/s]; rotation is along +y."""
         return np.array([self.u, self.v_c + self.v, self.w])
 
-    def draw(self, rng: np.random.Generator) -> Sun:
-        """A Sun drawn from the (independent, normal) errors of the values; those without an error stay."""
-        drawn = {n: getattr(self, n) + self.errors.get(n, 0.0) * rng.standard_normal() for n in _VALUES}
-        return replace(self, **drawn)
+    @property
+    def tilt_sine(self) -> float:
+        """Sine of the angle by which the axes are turned about y."""
+        return self.z / self.r0 if self.tilt else 0.0
+
+    def draw(self, rng: np.random.Generator, size: int) -> SunDraws:
+        """Suns drawn from the (independent, normal) errors of the values; those without an error stay."""
+        normal = rng.standard_normal((size, len(_VALUES)))
+        r0, v_c, u, v, w, z = (
+            getattr(self, name) + self.errors.get(name, 0.0) * normal[:, column] for column, name in enumerate(_VALUES)
+        )
+        x = np.sqrt(r0**2 - z**2) if self.tilt else r0
+        return SunDraws(
+            np.stack([-x, np.zeros(size), z], axis=1),
+            np.stack([u, v_c + v, w], axis=1),
+            z / r0 if self.tilt else np.zeros(size),
+        )
+
+
+@dataclass(frozen=True)
+class SunDraws:
+    """Many Suns: what the change of axes needs of each."""
+
+    position: np.ndarray[Any, Any]  #: (size, 3) [kpc]
+    velocity: np.ndarray[Any, Any]  #: (size, 3) [km/s]
+    tilt_sine: np.ndarray[Any, Any]  #: (size,)
+
+    def __getitem__(self, rows: slice) -> SunDraws:
+        return SunDraws(self.position[rows], self.velocity[rows], self.tilt_sine[rows])
 
 
 @cache
