@@ -23,6 +23,8 @@ extensions = [
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 napoleon_google_docstring = False
+napoleon_use_param = False  # types in numpydoc fields are prose, not targets
+napoleon_use_rtype = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 html_theme = "furo"
@@ -31,8 +33,6 @@ html_static_path = ["_static"]
 exclude_patterns = ["_build", "generated/*.inc"]
 copybutton_prompt_text = r">>> |\$ "
 copybutton_prompt_is_regexp = True
-# Names in numpydoc type fields that are prose, not targets.
-nitpicky = False
 
 
 def _columns(name: str, table: Schema) -> str:
