@@ -108,6 +108,22 @@ class TestRandomNumbers:
             assert abs(np.corrcoef(x, y)[0, 1]) < 4.5 / np.sqrt(x.size)
 
 
+def test_without_a_place_for_compiled_code_the_kernel_still_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Installed read-only and without a writable home, numba refuses to cache."""
+    from numba.core import caching
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+
+    def draw_centres(x: int) -> int:
+        return x + 1
+
+    with caplog.at_level("INFO"):
+        assert kernels._compiled(draw_centres)(1) == 2
+    assert "cannot be kept" in caplog.text
+
+
 class TestMedians:
     @settings(deadline=None)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.data())

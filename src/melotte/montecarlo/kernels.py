@@ -6,6 +6,7 @@ square root is called: the same seed gives the same bits on every machine.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -30,12 +31,17 @@ _ONE = _U(0x3FF0000000000000)
 _MANTISSA = _U(0x000FFFFFFFFFFFFF)
 _TWO52 = _U(0x4330000000000000)
 
+_log = logging.getLogger(__name__)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _compiled(function: _F) -> _F:
-    # Only the outermost kernel is kept on disk; it contains the others.
-    return cast(_F, njit(nogil=True, error_model="numpy", cache=function.__name__ == "draw_centres")(function))
+    if function.__name__ == "draw_centres":  # the outermost kernel, which contains the others, is kept on disk
+        try:
+            return cast(_F, njit(nogil=True, error_model="numpy", cache=True)(function))
+        except RuntimeError as error:
+            _log.info("the compiled kernel cannot be kept and is compiled in every process: %s", error)
+    return cast(_F, njit(nogil=True, error_model="numpy")(function))
 
 
 def _intrinsic(function: _F) -> Callable[[Any], Any]:
@@ -262,6 +268,9 @@ def draw_centres(
     words: WordArray,
     flat: FloatArray,
     x: FloatArray,
+    row: FloatArray,
+    total: FloatArray,
+    squares: FloatArray,
     means: FloatArray,
     medians: FloatArray,
     pooled: FloatArray,
@@ -280,6 +289,8 @@ def draw_centres(
         Scratch.
     flat, x : ndarray, shapes (n * LANES,) and (n, LANES)
         Scratch: two views of the same memory.
+    row, total, squares : ndarray, shapes (n + 1,), (LANES,), (LANES,)
+        Scratch.
     means : ndarray, shape (draws,)
         Filled with the mean over the stars of each draw.
     medians : ndarray, shape (draws,) or (0,)
@@ -290,8 +301,6 @@ def draw_centres(
     n, draws, lanes = values.size, means.size, x.shape[1]
     wanted = medians.size > 0
     origin = values[0]  # sums about a value of the cluster lose no digits
-    row = np.empty(n + 1)
-    total, squares = np.empty(lanes), np.empty(lanes)
     sum_all, squares_all = 0.0, 0.0
     low, high = -np.inf, np.inf
     m_count, m_mean, m_square = 0, 0.0, 0.0
