@@ -1,0 +1,124 @@
+"""Tables of the comparison with the literature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .core import Column, Schema
+from .definitions import CLUSTER, CLUSTERS
+
+
+def _text(name: str, description: str, *, nullable: bool = True, ucd: str = "meta.note") -> Column:
+    return Column(name, "string", "", ucd, description, nullable)
+
+
+def _number(name: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
+    return Column(name, "float64", unit, ucd, description, format=fmt, **more)  # type: ignore[arg-type]
+
+
+def _count(name: str, description: str, *, nullable: bool = True) -> Column:
+    return Column(name, "int32", "", "meta.number", description, nullable, "%5d", minimum=0)
+
+
+def _optional(name: str) -> Column:
+    return replace(CLUSTERS[name], nullable=True)
+
+
+_OBJECT = _text("object", "Canonical key of the object the name stands for", nullable=False, ucd="meta.id")
+_QUANTITY = _text("quantity", "What was measured: rv (km/s) or feh (dex)", nullable=False)
+
+LISTED_OBJECTS = Schema(
+    "listed_objects",
+    "One row per cluster of a literature catalogue",
+    (
+        replace(CLUSTER, description="Cluster name as the catalogue writes it"),
+        Column("row", "int64", "", "meta.id", "Row of the file, from 1", False, "%6d"),
+        *(_optional(n) for n in ("ra", "dec", "pmra", "pmdec", "parallax", "r50")),
+        _text("aliases", "Further names the catalogue gives, separated by semicolons", ucd="meta.id"),
+    ),
+    key=("row",),
+)
+
+LISTED_VALUES = Schema(
+    "listed_values",
+    "One row per value a literature catalogue gives for a cluster",
+    (
+        Column("row", "int64", "", "meta.id", "Row of the file, from 1", False, "%6d"),
+        _QUANTITY,
+        _text("resolution", "high, medium, low, mixed or photometric", nullable=False),
+        _number("value", "", "stat.value", "The value, in the unit of its quantity", "%9.4f", nullable=False),
+        _number("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
+        _count("n", "Number of stars behind it"),
+        _text("reference", "Where the catalogue took it from", ucd="meta.ref"),
+    ),
+    key=("row", "quantity", "resolution"),
+)
+
+PAIRS = Schema(
+    "pairs",
+    "Two rows that stand for one object: by which names, and whether position, motion and parallax agree",
+    (
+        _OBJECT,
+        replace(CLUSTER, description="Name in the first catalogue"),
+        _text("other", "Name in the second catalogue", nullable=False, ucd="meta.id"),
+        _text("matched_by", "name (the same canonical form) or alias", nullable=False),
+        _number("separation", "deg", "pos.angDistance", "Angular separation of the two positions", "%9.4f"),
+        _number("separation_limit", "deg", "pos.angDistance;stat.max", "Largest separation accepted", "%9.4f"),
+        _number("pm_difference", "mas / yr", "pos.pm;arith.diff", "Length of the proper-motion difference", "%8.3f"),
+        _number("parallax_difference", "mas", "pos.parallax;arith.diff", "Parallax, second minus first", "%8.3f"),
+        _text(
+            "verdict",
+            "agrees; unchecked (nothing to compare); wrong position (motion and parallax agree); different object",
+            nullable=False,
+        ),
+    ),
+)
+
+COMPARISON = Schema(
+    "comparison",
+    "One row per cluster in common: our value, theirs, and ours minus theirs",
+    (
+        _OBJECT,
+        CLUSTER,
+        _text("other", "Name in the other catalogue", nullable=False, ucd="meta.id"),
+        _number("ours", "", "stat.value", "Value of the first catalogue", "%9.4f", nullable=False),
+        _number("ours_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="ours", minimum=0.0),
+        _count("ours_n", "Number of stars behind it"),
+        _number("theirs", "", "stat.value", "Value of the second catalogue", "%9.4f", nullable=False),
+        _number("theirs_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="theirs", minimum=0.0),
+        _count("theirs_n", "Number of stars behind it"),
+        _text("source", "Where the second catalogue took it from", ucd="meta.ref"),
+        _number("difference", "", "arith.diff", "ours - theirs", "%9.4f", nullable=False),
+        Column("outlier", "bool", "", "meta.code", "Beyond the robust limit around the median", False),
+        _text("verdict", "Of the pair: agrees, unchecked or wrong position", nullable=False),
+    ),
+    key=("object",),
+)
+
+LEDGER = Schema(
+    "ledger",
+    "One row per cluster with a value: whether it is the first, and what was looked at to say so",
+    (
+        CLUSTER,
+        _OBJECT,
+        _QUANTITY,
+        _number("value", "", "stat.value", "Our value", "%9.4f", nullable=False),
+        _number("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
+        _count("n", "Number of stars behind it"),
+        _text(
+            "status",
+            "first; known; near miss (an unmatched object is close by: to be judged); open (a searched catalogue is "
+            "incomplete)",
+            nullable=False,
+        ),
+        _text("known_in", "Catalogues that have a value, in order of publication", ucd="meta.ref"),
+        _text("hangs_on", "Incomplete catalogues that could hold a value", ucd="meta.ref"),
+        _text("near_miss", "Nearest unmatched object with a value: its name and catalogue"),
+        _number("near_miss_separation", "deg", "pos.angDistance", "Its angular separation", "%8.4f"),
+        _number("near_miss_pm", "mas / yr", "pos.pm;arith.diff", "Its proper-motion difference", "%8.3f"),
+        _text("searched", "Catalogues searched, with their dates", nullable=False, ucd="meta.ref"),
+        _text("names_tried", "Names under which the cluster was looked for", nullable=False, ucd="meta.id"),
+        _text("search_date", "Catalogues published up to this date were searched", nullable=False, ucd="time"),
+    ),
+    key=("cluster", "quantity"),
+)
