@@ -1,1 +1,22 @@
 """Galactocentric frames, the gravitational potential, orbits and integrals of motion."""
+
+from .orbits import Orbits, integrate_orbits
+from .potential import Axisymmetric, Potential, TabulatedPotential, load_potential
+from .stage import DynamicsResult, compare_chains, dynamics, parquet_sink
+from .sun import Sun, solar, solar_sets
+
+__all__ = [
+    "Axisymmetric",
+    "DynamicsResult",
+    "Orbits",
+    "Potential",
+    "Sun",
+    "TabulatedPotential",
+    "compare_chains",
+    "dynamics",
+    "integrate_orbits",
+    "load_potential",
+    "parquet_sink",
+    "solar",
+    "solar_sets",
+]

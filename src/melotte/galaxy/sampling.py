@@ -13,12 +13,14 @@ import polars as pl
 from ..randomness import Streams
 from . import frames, legacy
 from .components import Array
-from .orbits import Orbits, integrate_orbits
+from .orbits import TOLERANCE, Orbits, integrate_orbits
 from .potential import Potential
 from .sun import Sun, SunDraws
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
+#: Error of one step for draws: positions to 1e-4 kpc over 500 Myr, far below what the errors of the input spread.
+DRAW_TOLERANCE: Final = 1e-6
 #: Draws of one cluster held at a time.
 BLOCK: Final = 8192
 _BINS: Final = 1 << 16
@@ -98,7 +100,7 @@ class Chain:
         return frames.K_365 if self.published else frames.K_JULIAN
 
     def run(
-        self, seen: Observed, sun: Sun | SunDraws, potential: Potential, *, jobs: int = 1
+        self, seen: Observed, sun: Sun | SunDraws, potential: Potential, *, tolerance: float = TOLERANCE, jobs: int = 1
     ) -> tuple[dict[str, Array], Orbits]:
         """Derived quantities by the names of the schema, shape (N,), and the orbits."""
         position, velocity = seen.galactocentric(sun, self.k)
@@ -113,6 +115,7 @@ class Chain:
             times=self.times,
             span=self.span,
             patience=max(self.span, legacy.SPAN),
+            tolerance=tolerance,
             jobs=jobs,
         )
         if self.published:
@@ -301,7 +304,7 @@ def _block(
             star = (
                 sun if isinstance(sun, Sun) else SunDraws(sun.position[rows], sun.velocity[rows], sun.tilt_sine[rows])
             )
-        derived, orbits = chain.run(part, star, potential, jobs=jobs)
+        derived, orbits = chain.run(part, star, potential, tolerance=DRAW_TOLERANCE, jobs=jobs)
         R = np.hypot(orbits.position[..., 0], orbits.position[..., 1])
         places = np.stack([R, orbits.position[..., 2]], axis=2).reshape(len(part), 2 * m)
         values[rows] = np.concatenate([np.stack(list(derived.values()), axis=1), places], axis=1)
