@@ -281,7 +281,9 @@ def search(  # type: ignore[no-untyped-def]
 @_jit
 def _grown(array, capacity):  # type: ignore[no-untyped-def]
     larger = np.empty(capacity, dtype=array.dtype)
-    larger[: len(array)] = array
+    # An explicit loop: numba's slice assignment brings a shape check that takes seconds to compile.
+    for k in range(len(array)):
+        larger[k] = array[k]
     return larger
 
 
