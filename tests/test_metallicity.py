@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from melotte import velocity
 from melotte.config import MetallicityConfig, VelocityConfig
+from melotte.errors import SchemaError
 from melotte.isochrones import Isochrones
 from melotte.metallicity import CLUSTER_METALLICITIES, MetallicityResult, assemble, select
 from melotte.randomness import Streams
@@ -183,6 +184,11 @@ class TestClusterValues:
         assert first.members.equals(select(shuffled, listed, GRID, settings=QUICK, rng=RNG).members)
         again = select(shuffled, listed, GRID, settings=QUICK, rng=RNG, jobs=3)
         assert first.clusters.equals(again.clusters)
+
+    def test_a_finished_table_is_refused(self) -> None:
+        _, found = run([{}, {}])
+        with pytest.raises(SchemaError, match="flags"):
+            select(found.members, clusters({"A": 9.0}), GRID, settings=QUICK, rng=RNG)
 
     def test_empty(self) -> None:
         found = select(MEMBER_STARS.empty(), CLUSTERS.empty(), None, settings=QUICK, rng=RNG)

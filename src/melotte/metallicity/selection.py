@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..config import MetallicityConfig
+from ..errors import SchemaError
 from ..isochrones import Isochrones
 from ..montecarlo import Progress, summarise
 from ..randomness import Streams
@@ -93,12 +94,24 @@ def select(
     -------
     MetallicityResult
 
+    Raises
+    ------
+    SchemaError
+        If a table is not of its schema, or the members have been through this stage already.
+
     References
     ----------
     Fu et al. 2022, A&A 668, A4, Sect. 2.2.
     """
     MEMBER_STARS.validate(members, where="members")
     CLUSTERS.validate(clusters, where="clusters")
+    if not members["flag"].is_in([0, 1]).all():
+        raise SchemaError(
+            f"flags {members['flag'].unique().sort().to_list()}",
+            where="members, column flag",
+            expected="0 and 1, as the velocity selection gives them",
+            hint="start from the velocity stage's table, not from a finished one",
+        )
     members = members.sort("cluster", "source_id")
     rules = giant_rules(members, clusters, isochrones, settings)
     tested = _test(dividing(members, rules, isochrones, settings), settings)
