@@ -18,7 +18,7 @@ from . import __version__, datasets, metallicity, velocity
 from . import config as configuration
 from .catalogue import Catalogue
 from .config import Config, SurveyConfig
-from .crossmatch import identify
+from .crossmatch.identify import identify
 from .delivery import deliver
 from .errors import ConfigError, DatasetError, EmptyResultError
 from .isochrones import Isochrones, load_isochrones
