@@ -58,6 +58,12 @@ def _icrs_to_galactic() -> Array:
 GALACTIC: Final = _icrs_to_galactic()
 
 
+def _rotate(vectors: Array, matrix: Array) -> Array:
+    """Vectors (..., 3) in turned axes. Not by matmul, whose last digit depends on the number of rows."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in matrix], axis=-1)
+
+
 class Cylindrical(NamedTuple):
     """Galactocentric cylindrical coordinates, right-handed: the disc rotates with negative ``v_phi``."""
 
@@ -129,7 +135,7 @@ def heliocentric(
         + (k * d * np.asarray(pmra, dtype=float))[..., None] * east
         + (k * d * np.asarray(pmdec, dtype=float))[..., None] * north
     )
-    return position @ GALACTIC.T, velocity @ GALACTIC.T
+    return _rotate(position, GALACTIC), _rotate(velocity, GALACTIC)
 
 
 def _turn(vectors: Array, sine: Any) -> Array:
@@ -171,7 +177,7 @@ def galactocentric_to_icrs(position: Array, velocity: Array, sun: Sun, *, k: flo
     At the celestial poles ``ra`` is 0; at the Sun itself direction and proper motion are NaN.
     """
     p, v = from_galactocentric(np.asarray(position, dtype=float), np.asarray(velocity, dtype=float), sun)
-    p, v = p @ GALACTIC, v @ GALACTIC
+    p, v = _rotate(p, GALACTIC.T), _rotate(v, GALACTIC.T)
     x, y, z = np.moveaxis(p, -1, 0)
     rho, d = np.hypot(x, y), np.sqrt((p * p).sum(axis=-1))
     alpha, delta = np.arctan2(y, x), np.arctan2(z, rho)
