@@ -172,14 +172,20 @@ def read_record(record: LiteratureRecord, path: Path) -> Listing:
         part = [rows, number(item.value).alias("value")]
         if item.error:
             part.append(number(item.error).abs().alias("value_error"))
+        empty = pl.Series([False] * raw.height)
         if item.n:
             part.append(to_count(raw[item.n], Place(path, item.n)).alias("n"))
+            empty = (number(item.n) == 0).fill_null(False)
         if item.reference:
             part.append(text(item.reference).alias("reference"))
         chosen = pl.DataFrame(part).with_columns(
             pl.lit(item.quantity).alias("quantity"), pl.lit(item.resolution).alias("resolution")
         )
         keep = pl.col("value").is_not_null() & ~pl.col("row").is_in(nameless.to_list())
+        # A value of no star is a placeholder (zhong2020 writes 0.0), whatever it looks like.
+        if placeholders := int((empty & chosen["value"].is_not_null()).sum()):
+            notes.append(f"{placeholders} values of {item.quantity} ({item.resolution}) with 0 stars are no values")
+        keep &= ~empty
         if item.where:
             keep &= pl.Series(text(item.where.column)).is_in(item.where.among)
         parts.append(LISTED_VALUES.conform(chosen.filter(keep), where=path))

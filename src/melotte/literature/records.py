@@ -90,6 +90,8 @@ class LiteratureRecord(_Frozen):
         Year and month of publication.
     complete : bool
         Whether the registered file is the whole published table; ``incomplete`` says what is missing.
+    subset_of : str or None
+        The record of the whole table, which takes its place where it is at hand.
     objects : Objects
     values : tuple of Values
         In order of preference per quantity.
@@ -99,6 +101,7 @@ class LiteratureRecord(_Frozen):
     date: Month
     complete: bool = True
     incomplete: str = ""
+    subset_of: str | None = None
     note: str = ""
     objects: Objects
     values: tuple[Values, ...] = ()

@@ -1,0 +1,314 @@
+"""First determinations, each with its evidence (Fu et al. 2022, Tables 2, 4 and 5).
+
+"First" is a statement about what was searched: which catalogues, published up to which date, under which names, and
+what lay nearest. An incomplete catalogue cannot support it: rows that hang on one say so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..datasets import locate
+from ..errors import DatasetError
+from ..schema.literature import LEDGER
+from .check import DIFFERENT, WRONG_POSITION, PairLimits, Problem, pair, unit_vectors
+from .compare import CompareSettings
+from .listing import Listing, open_listing
+from .names import Resolver
+from .records import literature
+
+#: What counts as spectroscopy.
+SPECTROSCOPIC = ("high", "medium", "low", "mixed")
+
+
+@dataclass(frozen=True)
+class LedgerSettings:
+    """Choices of the ledger.
+
+    Attributes
+    ----------
+    resolutions : tuple of str
+        Classes of values that make a cluster known.
+    near_miss_radius : float
+        Radius of the search for a near miss where neither catalogue gives a half-number radius, deg.
+    limits : PairLimits
+        When two rows of one name are one object, and when proper motions are compatible.
+    """
+
+    resolutions: tuple[str, ...] = SPECTROSCOPIC
+    near_miss_radius: float = 0.1
+    limits: PairLimits = field(default_factory=lambda: CompareSettings().limits)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Catalogues for a search: those at hand, and those that are not."""
+
+    listings: tuple[Listing, ...]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of one quantity.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        LEDGER: every cluster with a value, in the order of our catalogue.
+    problems : tuple of Problem
+        Pairs not believed, coordinates that disagree, clusters listed twice.
+    """
+
+    frame: pl.DataFrame
+    problems: tuple[Problem, ...]
+
+    def first(self, *, at_least: int | None = None, fewer_than: int | None = None) -> pl.DataFrame:
+        """Rows that are not known, most stars first: Table 2; with ``at_least=3`` Table 4, ``fewer_than=3`` Table 5."""
+        frame = self.frame.filter(pl.col("status") != "known")
+        if at_least is not None:
+            frame = frame.filter(pl.col("n") >= at_least)
+        if fewer_than is not None:
+            frame = frame.filter(pl.col("n") < fewer_than)
+        return frame.sort("n", "cluster", descending=[True, False])
+
+    def count(self, status: str) -> int:
+        """Number of rows of a status."""
+        return self.frame.filter(pl.col("status") == status).height
+
+    def summary(self) -> str:
+        """A few lines for a terminal."""
+        if self.frame.is_empty():
+            return "no cluster has a value"
+        top = self.frame.row(0, named=True)
+        lines = [
+            f"{top['quantity']}: {self.frame.height} clusters: {self.count('known')} known, {self.count('first')} "
+            f"first determinations, {self.count('near miss')} to be judged (near miss), {self.count('open')} open",
+            f"  searched, published up to {top['search_date']}: {top['searched']}",
+        ]
+        waits = self.frame.filter(pl.col("status") == "open")
+        if waits.height:
+            hangs = ", ".join(sorted(set(waits["hangs_on"].drop_nulls())))
+            lines.append(f"  open rows hang on: {hangs}")
+        return "\n".join(lines)
+
+
+def searched(
+    quantity: str,
+    resolver: Resolver,
+    *,
+    until: dt.date,
+    catalogues: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+    resolutions: Sequence[str] = SPECTROSCOPIC,
+    data_dir: Path | None = None,
+) -> Searched:
+    """The literature to search.
+
+    Parameters
+    ----------
+    quantity : str
+        ``rv`` or ``feh``.
+    resolver : Resolver
+        For compilations.
+    until : datetime.date
+        Catalogues published later (by month) are left out.
+    catalogues : sequence of str, optional
+        Records or compilations; by default every record with the quantity.
+    without : sequence of str
+        Records to leave out (the catalogue under test).
+    resolutions : sequence of str
+        Classes of values that count.
+    data_dir : path, optional
+        Local mirror.
+
+    Returns
+    -------
+    Searched
+        Catalogues that are not on this machine are in ``missing``, not passed over.
+    """
+    known = literature()
+    if catalogues is None:
+        catalogues = [
+            n for n, r in known.items() if any(v.quantity == quantity and v.resolution in resolutions for v in r.values)
+        ]
+        # A subset stands for its table only where the table is not at hand.
+        whole = {n for n in catalogues if _at_hand(n, data_dir)}
+        catalogues = [n for n in catalogues if known[n].subset_of not in whole]
+        stood_for = {known[n].subset_of for n in catalogues if n in whole} - {None}
+        catalogues = [n for n in catalogues if n not in stood_for]
+    listings, missing = [], []
+    for name in catalogues:
+        if name in without:
+            continue
+        if name in known and not _at_hand(name, data_dir):
+            if _month(known[name].date) <= (until.year, until.month):
+                missing.append(name)
+            continue
+        listing = open_listing(name, resolver, data_dir=data_dir)
+        if listing.published_by(until):
+            listings.append(listing)
+    listings.sort(key=lambda item: (item.date, item.name))
+    return Searched(tuple(listings), tuple(missing))
+
+
+def make_ledger(
+    ours: Listing,
+    quantity: str,
+    search: Searched,
+    resolver: Resolver,
+    *,
+    until: dt.date,
+    settings: LedgerSettings | None = None,
+) -> Ledger:
+    """Decide for every cluster whether its value is the first.
+
+    Parameters
+    ----------
+    ours : Listing
+        Our catalogue; positions, radii and proper motions find the near misses.
+    quantity : str
+        ``rv`` or ``feh``.
+    search : Searched
+        What to search.
+    resolver : Resolver
+        Knows the aliases.
+    until : datetime.date
+        The date of the search, for the record.
+    settings : LedgerSettings, optional
+        Choices.
+
+    Returns
+    -------
+    Ledger
+        A cluster is *known* if a catalogue has a value under any of its names and the two agree in position and
+        motion; a *near miss* if an unmatched object with a value lies within the half-number radius and its proper
+        motion is compatible or unknown, or if a row of its name is another object; *open* if only an incomplete or
+        missing catalogue could still have it; otherwise *first*.
+    """
+    settings = settings or LedgerSettings()
+    mine = (
+        ours.measured(quantity)
+        .select("row", "value", "value_error", "n")
+        .join(ours.keyed(resolver), on="row")
+        .sort("row")
+    )
+    all_keys = set(ours.keyed(resolver)["object"])
+    known: dict[str, list[str]] = {}
+    near: dict[str, tuple[float, float | None, str]] = {}
+    problems: list[Problem] = []
+    for listing in search.listings:
+        valued = replace(listing, objects=_valued(listing, quantity, settings))
+        values = valued.keyed(resolver)
+        pairing = pair(ours, valued, resolver, limits=settings.limits)
+        problems += pairing.problems
+        for item in pairing.frame.iter_rows(named=True):
+            if item["verdict"] == DIFFERENT:
+                text = f"{item['other']} ({listing.name}): same name, {DIFFERENT}"
+                _nearest(near, item["object"], (item["separation"] or 0.0, item["pm_difference"], text))
+            else:
+                suffix = f" [{WRONG_POSITION}]" if item["verdict"] == WRONG_POSITION else ""
+                known.setdefault(item["object"], []).append(f"{listing.name}{suffix}")
+        # A cluster the other catalogue lists twice is known all the same: the pairing leaves it out.
+        twice = values.filter(pl.col("object").is_duplicated())["object"].unique()
+        for key in twice:
+            known.setdefault(key, []).append(f"{listing.name} [listed twice]")
+        for key, candidate in _near_misses(mine, values, all_keys, listing.name, settings):
+            _nearest(near, key, candidate)
+    hangs = [f"{x.name} ({x.incomplete})" for x in search.listings if x.incomplete]
+    hangs += [f"{name} (not on this machine)" for name in search.missing]
+    searched_text = "; ".join(f"{x.name} ({x.date})" for x in search.listings)
+
+    rows = []
+    for row in mine.iter_rows(named=True):
+        key = row["object"]
+        miss = near.get(key)
+        status = "known" if key in known else "near miss" if miss else "open" if hangs else "first"
+        found = resolver.find(row["cluster"]) if status != "known" else None
+        tried = [row["cluster"], *(found.aliases if found else ())]
+        rows.append(
+            {
+                **{n: row[n] for n in ("cluster", "object", "value", "value_error", "n")},
+                "quantity": quantity,
+                "status": status,
+                "known_in": ", ".join(known.get(key, [])) or None,
+                "hangs_on": ", ".join(hangs) if status in {"open", "near miss"} and hangs else None,
+                "near_miss": miss[2] if miss and status != "known" else None,
+                "near_miss_separation": miss[0] if miss and status != "known" else None,
+                "near_miss_pm": miss[1] if miss and status != "known" else None,
+                "searched": searched_text or "nothing",
+                "names_tried": "; ".join(dict.fromkeys(tried)),
+                "search_date": until.isoformat(),
+            }
+        )
+    frame = LEDGER.conform(pl.DataFrame(rows, schema_overrides=LEDGER.polars_schema())) if rows else LEDGER.empty()
+    return Ledger(frame, tuple(problems))
+
+
+def _valued(listing: Listing, quantity: str, settings: LedgerSettings) -> pl.DataFrame:
+    """The rows of a catalogue with a value that counts."""
+    rows = listing.values.filter((pl.col("quantity") == quantity) & pl.col("resolution").is_in(settings.resolutions))[
+        "row"
+    ].unique()
+    return listing.objects.filter(pl.col("row").is_in(rows.implode()))
+
+
+def _nearest(
+    near: dict[str, tuple[float, float | None, str]], key: str, candidate: tuple[float, float | None, str]
+) -> None:
+    if key not in near or candidate[0] < near[key][0]:
+        near[key] = candidate
+
+
+def _near_misses(
+    mine: pl.DataFrame, theirs: pl.DataFrame, matched: set[str], catalogue: str, settings: LedgerSettings
+) -> list[tuple[str, tuple[float, float | None, str]]]:
+    """Unmatched objects of a catalogue inside our clusters' radii whose proper motion does not speak against them."""
+    from scipy.spatial import cKDTree
+
+    placed = pl.col("ra").is_not_null() & pl.col("dec").is_not_null()
+    theirs = theirs.filter(placed & ~pl.col("object").is_in(list(matched)))
+    mine = mine.filter(placed)
+    if theirs.is_empty() or mine.is_empty():
+        return []
+    tree = cKDTree(unit_vectors(theirs["ra"].to_numpy(), theirs["dec"].to_numpy()))
+    points = unit_vectors(mine["ra"].to_numpy(), mine["dec"].to_numpy())
+    largest = theirs["r50"].max()
+    others: list[dict[str, Any]] = theirs.to_dicts()
+    found = []
+    for point, row in zip(points, mine.iter_rows(named=True), strict=True):
+        reach = row["r50"] or (largest if isinstance(largest, float) else settings.near_miss_radius)
+        for index in tree.query_ball_point(point, 2 * np.sin(np.radians(min(reach, 180.0)) / 2)):
+            other = others[index]
+            distance = float(np.degrees(2 * np.arcsin(min(1.0, float(np.linalg.norm(point - tree.data[index])) / 2))))
+            radius = row["r50"] or other["r50"] or settings.near_miss_radius
+            motion = None
+            if None not in (row["pmra"], row["pmdec"], other["pmra"], other["pmdec"]):
+                motion = float(np.hypot(other["pmra"] - row["pmra"], other["pmdec"] - row["pmdec"]))
+                limit = settings.limits.pm_floor + settings.limits.pm_fraction * np.hypot(row["pmra"], row["pmdec"])
+                if motion > limit:
+                    continue
+            if distance <= radius:
+                found.append((row["object"], (distance, motion, f"{other['cluster']} ({catalogue})")))
+    return found
+
+
+def _at_hand(name: str, data_dir: Path | None) -> bool:
+    if name not in literature():
+        return True
+    try:
+        locate(name, data_dir=data_dir)
+    except DatasetError:
+        return False
+    return True
+
+
+def _month(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("-")))
