@@ -1,7 +1,9 @@
 """Cross-match of a fibre survey with Gaia-like sources, side by side with other tools.
 
     python benchmarks/bench_crossmatch.py make --spectra 6500000 --sources 20000000 --dir bench
+    python benchmarks/bench_crossmatch.py scaling --dir bench
     python benchmarks/bench_crossmatch.py run --dir bench melotte ckdtree astropy stilts
+    venv/bin/python benchmarks/bench_crossmatch.py hats --dir bench          # where lsdb and hats-import are installed
     python benchmarks/bench_crossmatch.py run --dir bench --lsdb-python venv/bin/python lsdb
 
 Every tool runs in a process of its own and does the same job: read the two Parquet files, find all pairs within
@@ -31,6 +33,8 @@ import numpy as np
 
 RADIUS = 3.5
 EPOCH = 2016.0
+#: LSDB finds the nearest so many: enough here that none is lost (compare the numbers of pairs).
+NEIGHBOURS = 8
 
 
 def make(directory: Path, n_spectra: int, n_sources: int, seed: int) -> None:
@@ -45,7 +49,9 @@ def make(directory: Path, n_spectra: int, n_sources: int, seed: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     n_disc = int(0.6 * n_sources)
     lon = rng.uniform(0, 360, n_disc)
-    lat = np.clip(rng.laplace(0, 12, n_disc), -89.9, 89.9)
+    lat = rng.laplace(0, 12, n_disc)
+    # Folded at the poles: clipping would pile stars up there.
+    lat = np.where(np.abs(lat) > 90, np.sign(lat) * (180 - np.abs(lat)), lat)
     disc = SkyCoord(l=lon * u.deg, b=lat * u.deg, frame="galactic").icrs
     ra = np.concatenate([disc.ra.deg, rng.uniform(0, 360, n_sources - n_disc)])
     dec = np.concatenate([disc.dec.deg, np.degrees(np.arcsin(rng.uniform(-1, 1, n_sources - n_disc)))])
@@ -95,6 +101,52 @@ def make(directory: Path, n_spectra: int, n_sources: int, seed: int) -> None:
     pl.DataFrame({"spectrum_id": np.arange(n_spectra) + 100_000_000, "ra": ra_s, "dec": dec_s}).with_columns(
         pl.col("spectrum_id").cast(pl.String)
     ).write_parquet(directory / "spectra.parquet", row_group_size=500_000)
+    for name in ("spectra", "sources_j2000"):
+        _write_fits(directory / f"{name}.parquet", directory / f"{name}.fits")
+
+
+def _write_fits(parquet: Path, fits: Path) -> None:
+    import polars as pl
+    from astropy.io import fits as io
+
+    frame = pl.read_parquet(parquet)
+    columns = [
+        io.Column(n, "9A", array=frame[n].to_numpy().astype("S9"))
+        if frame.schema[n] == pl.String
+        else io.Column(n, "K" if frame.schema[n] == pl.Int64 else "D", array=frame[n].to_numpy())
+        for n in frame.columns
+    ]
+    io.BinTableHDU.from_columns(columns).writeto(fits, overwrite=True)
+
+
+def make_hats(directory: Path) -> None:
+    """Import both catalogues into HATS for LSDB (hats-import), with a margin of 5 arcsec for the sources."""
+    from dask.distributed import Client
+    from hats_import.catalog.arguments import ImportArguments
+    from hats_import.margin_cache.margin_cache_arguments import MarginCacheArguments
+    from hats_import.pipeline import pipeline_with_client
+
+    with Client(n_workers=os.cpu_count(), threads_per_worker=1, memory_limit=None, dashboard_address=None) as client:
+        for name in ("spectra", "sources_j2000"):
+            arguments = ImportArguments(
+                input_file_list=[directory / f"{name}.parquet"],
+                file_reader="parquet",
+                ra_column="ra",
+                dec_column="dec",
+                output_path=directory,
+                output_artifact_name=f"hats_{name}",
+                pixel_threshold=1_000_000,
+                simple_progress_bar=True,
+            )
+            pipeline_with_client(arguments, client)
+        margin = MarginCacheArguments(
+            input_catalog_path=directory / "hats_sources_j2000",
+            output_path=directory,
+            output_artifact_name="hats_sources_j2000_margin",
+            margin_threshold=5.0,
+            simple_progress_bar=True,
+        )
+        pipeline_with_client(margin, client)
 
 
 # --- the tools -------------------------------------------------------------------------------------------------
@@ -190,9 +242,11 @@ def tool_lsdb(directory: Path) -> int:
 
     with Client(n_workers=os.cpu_count(), threads_per_worker=1, memory_limit=None, dashboard_address=None):
         left = lsdb.open_catalog(directory / "hats_spectra")
-        right = lsdb.open_catalog(directory / "hats_sources", margin_cache=directory / "hats_sources_margin")
+        right = lsdb.open_catalog(
+            directory / "hats_sources_j2000", margin_cache=directory / "hats_sources_j2000_margin"
+        )
         out = left.crossmatch(
-            right, radius_arcsec=RADIUS, n_neighbors=100, suffixes=("_s", ""), suffix_method="all_columns"
+            right, radius_arcsec=RADIUS, n_neighbors=NEIGHBOURS, suffixes=("_s", ""), suffix_method="all_columns"
         )
         path = directory / "out_lsdb"
         out.write_catalog(path, overwrite=True)
@@ -241,6 +295,24 @@ def run(directory: Path, tools: list[str], repeats: int, lsdb_python: str | None
     print(f"processors {os.cpu_count()}, load {load[0]:.1f} {load[1]:.1f} {load[2]:.1f}; best of {repeats}")
 
 
+def scaling(directory: Path, counts: list[int]) -> None:
+    """Time Melotte alone on ever more of the sources, all spectra: the cost per source should not grow."""
+    import polars as pl
+
+    sources = pl.read_parquet(directory / "sources.parquet")
+    for count in counts:
+        part = directory / "scaling"
+        part.mkdir(exist_ok=True)
+        # Every n-th row: the same sky and the same order, thinner.
+        rows = np.linspace(0, sources.height - 1, min(count, sources.height)).astype(np.int64)
+        sources[rows].write_parquet(part / "sources.parquet", row_group_size=500_000)
+        link = part / "spectra.parquet"
+        link.unlink(missing_ok=True)
+        link.symlink_to((directory / "spectra.parquet").resolve())
+        print(f"{len(rows):,} sources: ", end="", flush=True)
+        run(part, ["melotte"], 1, None)
+
+
 def one(directory: Path, tool: str) -> None:
     """Run one tool here and print pairs and peak memory as JSON."""
     from threading import Event, Thread
@@ -278,7 +350,7 @@ def _tree_memory(pid: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=["make", "run", "one"])
+    parser.add_argument("action", choices=["make", "hats", "run", "scaling", "one"])
     parser.add_argument("tools", nargs="*", default=[])
     parser.add_argument("--dir", type=Path, default=Path("bench"))
     parser.add_argument("--spectra", type=int, default=650_000)
@@ -289,6 +361,10 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     if arguments.action == "make":
         make(arguments.dir, arguments.spectra, arguments.sources, arguments.seed)
+    elif arguments.action == "hats":
+        make_hats(arguments.dir)
+    elif arguments.action == "scaling":
+        scaling(arguments.dir, [1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000])
     elif arguments.action == "run":
         run(arguments.dir, arguments.tools or ["melotte", "ckdtree", "astropy", "stilts"], arguments.repeats,
             arguments.lsdb_python)  # fmt: skip
