@@ -1,31 +1,63 @@
-"""What was known before: names, comparison with the literature, first determinations."""
+"""What was known before: names, comparison with the literature, first determinations, zero points of surveys."""
 
 from .canonical import canonical, split_names
+from .check import Pairing, PairLimits, Problem, audit, pair
+from .compare import CompareSettings, Comparison, compare, compare_named, known_table
+from .equations import SolveSettings
 from .errors import NameResolutionError, NameServiceError
+from .ledger import Ledger, LedgerSettings, Searched, make_ledger, searched
 from .listing import Listing, compile_values, from_catalogue, open_listing, read_literature, read_record
-from .names import AliasTable, Clash, LocalNames, Resolved, Resolver, load_resolver, read_aliases
+from .local import LocalNames
+from .measurements import cluster_measurements, star_measurements
+from .names import AliasTable, Clash, Resolved, Resolver, load_resolver, read_aliases
+from .online import resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
+from .statistics import Offset, describe
+from .zero_points import Network, solve
 
 __all__ = [
     "AliasTable",
     "Clash",
+    "CompareSettings",
+    "Comparison",
+    "Ledger",
+    "LedgerSettings",
     "Listing",
     "LiteratureRecord",
     "LocalNames",
     "NameResolutionError",
     "NameServiceError",
+    "Network",
+    "Offset",
+    "PairLimits",
+    "Pairing",
+    "Problem",
     "Resolved",
     "Resolver",
+    "Searched",
+    "SolveSettings",
+    "audit",
     "canonical",
+    "cluster_measurements",
+    "compare",
+    "compare_named",
     "compilations",
     "compile_values",
+    "describe",
     "from_catalogue",
+    "known_table",
     "literature",
     "load_resolver",
+    "make_ledger",
     "open_listing",
+    "pair",
     "parse_record",
     "read_aliases",
     "read_literature",
     "read_record",
+    "resolve_online",
+    "searched",
+    "solve",
     "split_names",
+    "star_measurements",
 ]

@@ -122,3 +122,42 @@ LEDGER = Schema(
     ),
     key=("cluster", "quantity"),
 )
+
+ZERO_POINTS = Schema(
+    "zero_points",
+    "One row per survey: what must be added to its velocities to be on the scale of the reference survey",
+    (
+        _text("survey", "Name of the survey", nullable=False, ucd="meta.id"),
+        _number("zero_point", "km / s", "spect.dopplerVeloc;arith.diff", "To be added to the survey's values", "%8.3f"),
+        _number(
+            "zero_point_error",
+            "km / s",
+            "stat.error",
+            "Its standard error",
+            "%7.3f",
+            error_of="zero_point",
+            minimum=0.0,
+        ),
+        _count("n_stars", "Stars it shares with other surveys", nullable=False),
+        _count("n_clusters", "Clusters it shares with other surveys", nullable=False),
+        _text("note", "Why there is no zero point, or that this is the reference"),
+    ),
+    key=("survey",),
+)
+
+SURVEY_PAIRS = Schema(
+    "survey_pairs",
+    "One row per pair of surveys and kind of object in common: the direct difference beside the common solution",
+    (
+        _text("first", "First survey", nullable=False, ucd="meta.id"),
+        _text("second", "Second survey", nullable=False, ucd="meta.id"),
+        _text("kind", "star or cluster", nullable=False),
+        _count("n", "Objects in common", nullable=False),
+        _number("median", "km / s", "arith.diff;stat.median", "Median of first - second", "%8.3f"),
+        _number("median_error", "km / s", "stat.error", "Its standard error", "%7.3f", error_of="median", minimum=0.0),
+        _number("sd", "km / s", "stat.stdev", "Standard deviation of first - second", "%8.3f", minimum=0.0),
+        _number("solution", "km / s", "arith.diff", "First - second by the common solution", "%8.3f"),
+        _number("tension", "", "stat.value", "(median - solution) over the combined standard error", "%6.2f"),
+    ),
+    key=("first", "second", "kind"),
+)

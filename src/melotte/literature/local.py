@@ -1,0 +1,89 @@
+"""The clusters of one catalogue, found under any name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+from .canonical import canonical, split_names
+from .errors import NameResolutionError
+from .names import Resolver, near_names, safe_key
+
+
+class LocalNames:
+    """The clusters of one catalogue, found under any name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Cluster names as the catalogue writes them.
+    resolver : Resolver or callable
+        Knows the aliases; a callable is asked for it only when the spelling alone does not answer.
+    title : str
+        What the catalogue is called in messages.
+    """
+
+    def __init__(
+        self, names: Iterable[str], resolver: Resolver | Callable[[], Resolver], *, title: str = "this catalogue"
+    ) -> None:
+        self._names = list(names)
+        self._given, self._title = resolver, title
+        self._spelled: dict[str, list[str]] = {}
+        for name in self._names:
+            for key in {canonical(part) for part in [name, *split_names(name)]}:
+                self._spelled.setdefault(key, []).append(name)
+
+    @cached_property
+    def _resolver(self) -> Resolver:
+        return self._given if isinstance(self._given, Resolver) else self._given()
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self._names:
+            found.setdefault(safe_key(self._resolver, name), []).append(name)
+        return found
+
+    @property
+    def listed_twice(self) -> list[tuple[str, ...]]:
+        """Names of the catalogue that stand for one object."""
+        return [tuple(names) for names in self._by_key.values() if len(names) > 1]
+
+    def __contains__(self, query: object) -> bool:
+        if not isinstance(query, str):
+            return False
+        try:
+            self.find(query)
+        except NameResolutionError:
+            return False
+        return True
+
+    def find(self, query: str) -> str:
+        """The catalogue's own name of the cluster called ``query``.
+
+        Raises
+        ------
+        NameResolutionError
+            If the catalogue does not have it (the message says whether other catalogues know it) or has it twice.
+        """
+        if query in self._names:
+            return query
+        spelled = self._spelled.get(canonical(query), [])
+        if len(spelled) == 1:
+            return spelled[0]
+        known = self._resolver.find(query)
+        here = spelled or (self._by_key.get(known.key, []) if known else [])
+        if len(here) == 1:
+            return here[0]
+        if here:
+            found = f"{query!r} is listed {len(here)} times in {self._title}: {', '.join(here)}"
+            raise NameResolutionError(found, near=tuple(here))
+        if known is not None:
+            also = ", ".join(known.aliases[:6])
+            found = f"{query!r} ({also}) is not among the {len(self._names)} clusters of {self._title}"
+            raise NameResolutionError(found)
+        local = {key: names[0] for key, names in self._spelled.items()}
+        raise NameResolutionError(
+            f"no cluster {query!r} among the {len(self._names)} of {self._title}",
+            near=near_names(canonical(query), local),
+        )

@@ -1,0 +1,142 @@
+"""Velocities that surveys have in common, star by star and cluster by cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from ..errors import EmptyResultError, SchemaError
+from .check import DIFFERENT, judge, unit_vectors
+from .compare import CompareSettings
+from .listing import Listing
+from .names import Resolver
+
+#: Columns of a table of measurements.
+MEASUREMENTS = {"kind": pl.String, "object": pl.String, "survey": pl.String, "value": pl.Float64, "error": pl.Float64}
+
+
+def star_measurements(surveys: Mapping[str, pl.DataFrame], *, radius_arcsec: float = 2.0) -> pl.DataFrame:
+    """Velocities of the stars that surveys have in common.
+
+    Parameters
+    ----------
+    surveys : mapping
+        Survey name -> SPECTRA (or a table with its columns ``ra``, ``dec``, ``rv``, ``rv_error``,
+        ``source_id_dr2``, ``source_id_dr3``).
+    radius_arcsec : float
+        Stars without a Gaia identifier are matched by position (both at their survey's epoch: a fast star is missed).
+
+    Returns
+    -------
+    polars.DataFrame
+        ``kind`` ("star"), ``object``, ``survey``, ``value``, ``error`` (km/s): one row per star and survey, repeats
+        averaged with inverse variances. An identifier of one Gaia release is never compared with one of another; a
+        survey that gives both connects them.
+    """
+    needed = ["ra", "dec", "rv", "rv_error", "source_id_dr2", "source_id_dr3"]
+    parts = []
+    for name, spectra in surveys.items():
+        if absent := [c for c in needed if c not in spectra.columns]:
+            raise SchemaError(f"columns {absent} are missing", where=name, expected=", ".join(needed))
+        parts.append(
+            spectra.filter(pl.col("rv").is_not_null()).select(*needed).with_columns(pl.lit(name).alias("survey"))
+        )
+    if not parts:
+        raise EmptyResultError("no survey was given", expected="two or more")
+    every = pl.concat(parts)
+    # Which DR3 source a DR2 source is: only where one row says both, and only if all rows that do agree.
+    bridge = (
+        every.filter(pl.col("source_id_dr2").is_not_null() & pl.col("source_id_dr3").is_not_null())
+        .select("source_id_dr2", pl.col("source_id_dr3").alias("bridged"))
+        .unique()
+        .unique("source_id_dr2", keep="none")
+    )
+    every = every.join(bridge, on="source_id_dr2", how="left", maintain_order="left")
+    dr3 = pl.coalesce("source_id_dr3", "bridged")
+    every = every.with_columns(
+        pl.when(dr3.is_not_null())
+        .then(pl.format("DR3 {}", dr3))
+        .when(pl.col("source_id_dr2").is_not_null())
+        .then(pl.format("DR2 {}", pl.col("source_id_dr2")))
+        .alias("object")
+    )
+    every = every.with_columns(_by_position(every, radius_arcsec))
+    return _averaged(every.select(pl.lit("star").alias("kind"), "object", "survey", "rv", "rv_error"))
+
+
+def _by_position(every: pl.DataFrame, radius_arcsec: float) -> pl.Series:
+    """Objects of the rows without an identifier: that of the nearest row with one, or a place of their own."""
+    from scipy.spatial import cKDTree
+
+    names = every["object"].to_list()
+    placed = every["ra"].is_not_null() & every["dec"].is_not_null()
+    named = (every["object"].is_not_null() & placed).arg_true().to_numpy()
+    nameless = (every["object"].is_null() & placed).arg_true().to_numpy()
+    vectors = unit_vectors(every["ra"].fill_null(0.0).to_numpy(), every["dec"].fill_null(0.0).to_numpy())
+    reach = 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
+    if len(named) and len(nameless):
+        distance, index = cKDTree(vectors[named]).query(vectors[nameless], distance_upper_bound=reach)
+        for row, near, far in zip(nameless, index, distance, strict=True):
+            if np.isfinite(far):
+                names[row] = names[named[near]]
+    left = np.array([row for row in nameless if names[row] is None], dtype=np.int64)
+    if len(left):
+        # Surveys without identifiers among themselves: every row takes the name of the first one in reach.
+        tree = cKDTree(vectors[left])
+        for row in left:
+            if names[row] is None:
+                own = f"position {row}"
+                for near in tree.query_ball_point(vectors[row], reach):
+                    names[left[near]] = names[left[near]] or own
+    return pl.Series("object", [n or f"row {i}" for i, n in enumerate(names)], dtype=pl.String)
+
+
+def _averaged(rows: pl.DataFrame) -> pl.DataFrame:
+    weight = pl.when(pl.col("rv_error") > 0).then(1 / pl.col("rv_error") ** 2)
+    whole = weight.is_not_null().all()
+    mean = pl.when(whole).then((pl.col("rv") * weight).sum() / weight.sum()).otherwise(pl.col("rv").mean())
+    return (
+        rows.group_by("kind", "object", "survey")
+        .agg(mean.alias("value"), pl.when(whole).then(1 / weight.sum().sqrt()).alias("error"))
+        .sort("kind", "object", "survey")
+    )
+
+
+def cluster_measurements(
+    listings: Mapping[str, Listing], resolver: Resolver, *, settings: CompareSettings | None = None
+) -> pl.DataFrame:
+    """Velocities of the clusters that catalogues have in common; the first one's astrometry decides on the names.
+
+    Parameters
+    ----------
+    listings : mapping
+        Survey name -> catalogue of cluster velocities.
+    resolver : Resolver
+        Knows the aliases.
+    settings : CompareSettings, optional
+        When two rows of one name are one object.
+    """
+    settings = settings or CompareSettings()
+    frames = []
+    seen: pl.DataFrame | None = None
+    for name, listing in listings.items():
+        keyed = listing.keyed(resolver).unique("object", keep="none")
+        if seen is not None:
+            joined = seen.join(keyed, on="object", how="inner", suffix="_other")
+            wrong = judge(joined, settings.limits).filter(pl.col("verdict") == DIFFERENT)["object"]
+            keyed = keyed.filter(~pl.col("object").is_in(wrong.to_list()))
+        seen = keyed if seen is None else pl.concat([seen, keyed]).unique("object", keep="first", maintain_order=True)
+        frames.append(
+            listing.measured("rv")
+            .join(keyed.select("row", "object"), on="row")
+            .select(
+                pl.lit("cluster").alias("kind"),
+                "object",
+                pl.lit(name).alias("survey"),
+                "value",
+                pl.col("value_error").alias("error"),
+            )
+        )
+    return pl.concat(frames) if frames else pl.DataFrame(schema=MEASUREMENTS)
