@@ -9,6 +9,7 @@ was stopped goes on where it was.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -137,6 +138,8 @@ def match_files(
     done = [identity_of(path) == identity for path in files]
     n_read = 0
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        # The compiled kernels load while the spectra are read.
+        pool.submit(importlib.import_module, f"{__package__}._kernels")
         for number, (band, path) in enumerate(zip(bands, files, strict=True)):
             if done[number]:
                 continue
@@ -177,7 +180,7 @@ def _pairs(
     progress: Progress | None,
 ) -> tuple[OrderedPairs, int]:
     check_positions(chunk, "spectrum_id", what="spectra")
-    check_unique_spectra(chunk["spectrum_id"])
+    unique = pool.submit(check_unique_spectra, chunk["spectrum_id"])
     dec, epoch = floats(chunk, "dec"), floats(chunk, "ref_epoch")
     index = SkyIndex(floats(chunk, "ra"), dec, epoch, radius_arcsec=radius_arcsec)
     wanted = [g for g in gaia.groups() if _near(gaia, g, dec, epoch, radius_arcsec, gaia_release)]
@@ -190,6 +193,7 @@ def _pairs(
     found: list[Pairs] = []
     done, total = 0, sum(rows)
     try:
+        unique.result()
         for future, n in zip(futures, rows, strict=True):
             found.extend(future.result())
             done += n

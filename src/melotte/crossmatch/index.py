@@ -174,13 +174,13 @@ class SkyIndex:
     """
 
     def __init__(self, ra_deg: FloatArray, dec_deg: FloatArray, epoch: FloatArray, *, radius_arcsec: float) -> None:
-        from . import _kernels as kernels
+        from . import _kernels, _order
 
         if not (np.isfinite(radius_arcsec) and 0 < radius_arcsec <= 648000):
             raise CrossmatchError(f"a search radius of {radius_arcsec} arcsec", expected="above 0, at most 180 deg")
         if len(ra_deg) > MAX_ROWS:
             raise CrossmatchError(f"{len(ra_deg):,} spectra in one index", expected=f"at most {MAX_ROWS:,}")
-        self._kernels = kernels
+        self._search = _kernels.search
         self.radius_arcsec = float(radius_arcsec)
         self.n_spectra = len(ra_deg)
         ra = wrapped(np.ascontiguousarray(ra_deg, dtype=np.float64))
@@ -188,8 +188,8 @@ class SkyIndex:
         epoch = np.where(np.isnan(epoch), J2000, epoch)
         self._height = max(_ZONE_RADII * radius_arcsec / 3600.0, 180.0 / _MAX_ZONES)
         n_zones = max(int(np.ceil(180.0 / self._height)), 1)
-        self._low, self._high, self._first = kernels.zone_extents(ra, dec, self._height, n_zones)
-        self._scale, self._start, self._order = kernels.fill_index(
+        self._low, self._high, self._first = _order.zone_extents(ra, dec, self._height, n_zones)
+        self._scale, self._start, self._order = _order.fill_index(
             ra, dec, self._height, n_zones, self._low, self._high, self._first
         )
         self._ra, self._dec, self._epoch = ra[self._order], dec[self._order], epoch[self._order]
@@ -197,7 +197,7 @@ class SkyIndex:
 
     def find(self, sources: Sources) -> Pairs:
         """All pairs within the radius at the epoch of the spectrum; safe to call from several threads at once."""
-        spectrum, row, separation, angle, moved = self._kernels.search(
+        spectrum, row, separation, angle, moved = self._search(
             sources.ra_deg,
             sources.dec_deg,
             sources.pmra_masyr,
@@ -274,9 +274,9 @@ def in_order(pairs: Pairs, spectrum_id: pl.Series) -> OrderedPairs:
     CrossmatchError
         If one source_id is in the list twice with different astrometry.
     """
-    from . import _kernels as kernels
+    from . import _order
 
-    order, number, fraction, conflict = kernels.account(
+    order, number, fraction, conflict = _order.account(
         len(spectrum_id), pairs.spectrum, pairs.source_id, pairs.separation, pairs.g_mag
     )
     if conflict >= 0:
