@@ -4,7 +4,7 @@ Nothing here touches pyplot or leaves a setting of matplotlib changed.
 """
 
 from .cmd import cmd_pair
-from .comparison import FEH, RV, Quantity, compare
+from .comparison import FEH, RV, Quantity, compare, literature_panels
 from .look import DOUBLE, SINGLE, STYLE_FILE, save, style
 from .overview import catalogue_overview
 from .parameters import kiel
@@ -23,6 +23,7 @@ __all__ = [
     "cmd_pair",
     "compare",
     "kiel",
+    "literature_panels",
     "recovery",
     "rv_selection",
     "save",
