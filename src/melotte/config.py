@@ -6,6 +6,7 @@ kind is a `ConfigError` that names the key and the file.
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 import tomllib
@@ -340,6 +341,55 @@ class GalaxyConfig(Settings):
         return self
 
 
+class GradientsConfig(Settings):
+    """``[gradients]``: [Fe/H] against radius, angular momentum and energy (Fu et al. 2022, Sect. 4.1, Table 6)."""
+
+    #: Columns: [Fe/H] and its error (``median``: error of the cluster's median, ``scatter``: star-to-star scatter, as
+    #: published; or any column), number of stars behind it (used if the table has it), age.
+    feh: str = "feh_med"
+    feh_error: str = "median"
+    stars: str = "n_feh"
+    minimum_stars: Annotated[int, Field(ge=1)] = 3
+    age: str = "log_age"
+    age_unit: Literal["log yr", "Gyr", "Myr"] = "log yr"
+    #: A cluster on an edge belongs to the older group; no edges: all clusters in one group, no age needed.
+    age_edges: tuple[Duration, ...] = tuple(u.Quantity(t, "Gyr") for t in (0.1, 0.5, 1.0, 2.0, 4.0))
+    #: Columns of the predictors; ``NAME_error``, if there, is the standard deviation of NAME.
+    predictors: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        *(f"r_gc_{t}_myr" for t in range(0, 501, 100)),
+        "guiding_radius",
+        "l_z",
+        "energy",
+    )
+    models: Annotated[tuple[Literal["line", "parabola", "broken", "plateau"], ...], Field(min_length=1)] = (
+        "line",
+        "parabola",
+        "broken",
+        "plateau",
+    )
+    #: Whether the model has an intrinsic scatter, errors in the predictor, outliers.
+    scatter: bool = True
+    x_errors: bool = True
+    outliers: bool = False
+    #: ``auto``: the exact posterior where it is Gaussian, emcee otherwise.
+    sampler: Literal["auto", "emcee"] = "auto"
+    walkers: Annotated[int, Field(ge=8)] = 64
+    #: Steps after which a chain that has not converged is given up, and marked.
+    max_steps: Annotated[int, Field(ge=100)] = 20_000
+    #: A chain has converged above this effective sample size and below this split R-hat.
+    ess: Annotated[float, Field(gt=0)] = 1000.0
+    r_hat: Annotated[float, Field(gt=1)] = 1.01
+    #: ``fu2022``: parabola, scatter of the stars as the error, 300 walkers, 10,000 steps of emcee's default move.
+    legacy: Literal["fu2022"] | None = None
+
+    @model_validator(mode="after")
+    def _ordered_edges(self) -> GradientsConfig:
+        edges = [q.to_value("Gyr") for q in self.age_edges]
+        if any(b <= a for a, b in itertools.pairwise(edges)):
+            raise ValueError("age_edges must increase")
+        return self
+
+
 class FiguresConfig(Settings):
     """``[figures]``: which figures are drawn."""
 
@@ -368,6 +418,7 @@ class Config(Settings):
     zero_point: ZeroPointConfig = ZeroPointConfig()
     metallicity: MetallicityConfig = MetallicityConfig()
     galaxy: GalaxyConfig = GalaxyConfig()
+    gradients: GradientsConfig = GradientsConfig()
     figures: FiguresConfig = FiguresConfig()
     run: RunConfig = RunConfig()
 
