@@ -53,7 +53,9 @@ def make_listing(
     return Listing(
         name=name,
         title=name,
-        objects=LISTED_OBJECTS.conform(pl.DataFrame(objects, schema_overrides=LISTED_OBJECTS.polars_schema())),
+        objects=LISTED_OBJECTS.conform(
+            pl.DataFrame(objects, schema=LISTED_OBJECTS.polars_schema()) if objects else LISTED_OBJECTS.empty()
+        ),
         values=LISTED_VALUES.conform(
             pl.DataFrame(values, schema=LISTED_VALUES.polars_schema()) if values else LISTED_VALUES.empty()
         ),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from astropy.table import Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melotte.errors import DatasetError, MelotteError
@@ -42,6 +42,7 @@ PREFIXES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     prefix=st.sampled_from(PREFIXES),
     number=st.integers(1, 9999),
@@ -59,11 +60,13 @@ def test_spellings_of_a_numbered_name_are_one(prefix, number, zeros, separator, 
     assert canonical(name) == canonical(f"{prefix[0]} {number}")
 
 
+@settings(deadline=None)
 @given(one=st.integers(1, 9999), two=st.integers(1, 9999), a=st.sampled_from(PREFIXES), b=st.sampled_from(PREFIXES))
 def test_different_numbers_and_catalogues_stay_apart(one, two, a, b) -> None:
     assert (canonical(f"{a[0]} {one}") == canonical(f"{b[0]} {two}")) == (one == two and a == b)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_has_a_canonical_form_of_letters_and_digits(text) -> None:
     assert all(c.isalnum() for c in canonical(text))
