@@ -272,3 +272,23 @@ def test_wrong_tables() -> None:
         dynamics(table().drop("rv_med"), settings=quick(), rng=RNG)
     with pytest.raises(SchemaError, match="twice"):
         dynamics(pl.concat([table(), table()]), settings=quick(), rng=RNG)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("pmra_pmdec_corr", 1.5), ("pmra_error", -0.1), ("distance_error", -3.0)]
+)
+def test_impossible_errors(column: str, value: float) -> None:
+    with pytest.raises(SchemaError, match=f"row 1: {column}"):
+        dynamics(table().with_columns(pl.lit(value).alias(column)), settings=quick(), rng=RNG)
+
+
+def test_backend_through_the_stage() -> None:
+    pytest.importorskip("galpy")
+    two = table(2)
+    result = dynamics(two, settings=quick(draws=3, potential="galpy:MWPotential2014"), rng=RNG)
+    assert result.frame["reason"].null_count() == 2
+    assert result.frame["guiding_radius_p50"].null_count() == 0
+    bar = quick(draws=2, potential="galpy:MWPotential2014+DehnenBarPotential", lookback="50 Myr", step="50 Myr")
+    turning = dynamics(two[:1], settings=bar, rng=RNG).frame
+    assert turning["guiding_radius"].null_count() == 1
+    assert turning["r_peri_p50"].null_count() == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from importlib import import_module
+from operator import add
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -130,7 +133,10 @@ class AgamaPotential:
 
 
 def galpy_potential(name: str) -> Potential:
-    """The galpy potential called ``name``.
+    """The galpy potential called ``name``; several joined by ``+`` are added.
+
+    A name is that of a ready-made potential (``MWPotential2014``) or of a class with defaults for everything
+    (``DehnenBarPotential``, ``SpiralArmsPotential``); bars and arms rotate as galpy says.
 
     Raises
     ------
@@ -138,12 +144,22 @@ def galpy_potential(name: str) -> Potential:
         If galpy is not installed or has no such potential.
     """
     module = _require("galpy.potential")
-    raw = getattr(module, name, None)
-    if raw is None:
-        raw = getattr(_require("galpy.potential.mwpotentials"), name, None)
-    if raw is None or isinstance(raw, type):
-        raise ConfigError(f"galpy has no ready-made potential {name!r}", expected="for example MWPotential2014")
-    return GalpyPotential(raw, f"galpy:{name}")
+    parts: list[Any] = []
+    for part in name.split("+"):
+        raw = getattr(module, part, None)
+        if raw is None:
+            raw = getattr(_require("galpy.potential.mwpotentials"), part, None)
+        if isinstance(raw, type):
+            try:
+                raw = raw()
+            except TypeError:
+                raw = None
+        if raw is None or isinstance(raw, FunctionType):
+            raise ConfigError(f"galpy has no ready-made potential {part!r}", expected="for example MWPotential2014")
+        parts += list(raw) if hasattr(raw, "__iter__") else [raw]
+    turning = any(getattr(p, "isNonAxi", False) for p in parts)
+    total = reduce(add, parts)
+    return (GalpyNonAxisymmetric if turning else GalpyPotential)(total, f"galpy:{name}")
 
 
 def agama_potential(file: str) -> Potential:

@@ -95,7 +95,7 @@ class Axisymmetric(ABC):
     def second_derivatives(self, R: ArrayLike, z: ArrayLike) -> tuple[Array, Array, Array]:
         """Phi_RR, Phi_Rz, Phi_zz [km2/s2/kpc2], by central differences of the force."""
         radius, height = np.broadcast_arrays(np.asarray(R, dtype=float), np.asarray(z, dtype=float))
-        h = 1e-3 * np.maximum(radius, 0.05)
+        h = 2e-4 * np.maximum(radius, 0.05)
         low, high = self.evaluate(radius - h, height), self.evaluate(radius + h, height)
         under, over = self.evaluate(radius, height - h), self.evaluate(radius, height + h)
         return -(high[1] - low[1]) / (2 * h), -(over[1] - under[1]) / (2 * h), -(over[2] - under[2]) / (2 * h)
@@ -173,9 +173,9 @@ def load_potential(name: str | Path) -> Potential:
     Parameters
     ----------
     name : str or path
-        ``"mcmillan2017"``; a TOML file of components; ``"galpy:NAME"`` with the name of a potential in
-        ``galpy.potential`` or ``galpy.potential.mwpotentials`` (for example ``galpy:MWPotential2014``); or
-        ``"agama:FILE"`` with a parameter file of Agama, which may hold a rotating bar or spiral arms.
+        ``"mcmillan2017"``; a TOML file of components; ``"galpy:NAME"`` with a potential of galpy, or several joined
+        by ``+`` (``galpy:MWPotential2014``, ``galpy:MWPotential2014+DehnenBarPotential``); or ``"agama:FILE"``
+        with a parameter file of Agama in kpc, km/s, Msun, which may hold a rotating bar or spiral arms.
 
     Returns
     -------

@@ -270,6 +270,12 @@ def _observed(clusters: pl.DataFrame, rv: Array, rv_error: Array, settings: Gala
     without = int((np.isfinite(rv) & ~np.isfinite(rv_error)).sum())
     if settings.draws and without:
         notes.append(f"{without} rows have no radial-velocity error: their percentiles leave it out")
+    for name in ("distance_error", "distance_modulus_error", "pmra_error", "pmdec_error", "pmra_pmdec_corr"):
+        limit = (-1.0, 1.0) if name == "pmra_pmdec_corr" else (0.0, np.inf)
+        wrong = (column(name) < limit[0]) | (column(name) > limit[1])
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise SchemaError(f"row {row + 1}: {name} is {column(name)[row]}", expected=f"{limit[0]:g} to {limit[1]:g}")
     pm = float(settings.pm_error.value)
     return Observed(
         name=[str(n) for n in clusters["cluster"]],
