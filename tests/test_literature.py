@@ -32,6 +32,7 @@ from melotte.literature import (
     pair,
     parse_record,
     read_literature,
+    review,
     searched,
 )
 from melotte.literature.check import same_place, separation
@@ -465,3 +466,38 @@ def test_high_resolution_compilation_takes_counts_from_the_source(data_dir: Path
     assert counts["HQ"] > 0
     # Every APOGEE value is one of Donor et al. 2020 and has its number of stars.
     assert values.filter(pl.col("reference").str.starts_with("APOGEE"))["n"].null_count() == 0
+
+
+def test_a_review_compares_tabulates_and_keeps_the_ledger(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MELOTTE_DATA_DIR", raising=False)
+    (tmp_path / "clusters").mkdir()
+    write(
+        tmp_path / "clusters" / "zhong2020.csv",
+        "Melotte_301,10,20,-5,2,2.5,1,4,-0.2,0.1,4",
+        "NGC_9002,80,-10,1,1,3.5,1,4,0,0,0",
+    )
+    header = "Cluster,RA_ICRS,DE_ICRS,pmRA,pmDE,Plx,r50,RV,e_RV,NRV,[Fe/H],e_[Fe/H]"
+    write(tmp_path / "clusters" / "dias2021.csv", "Melotte_303,359.98,60,-2,-2,0.5,0.1,,,,0.1,0.1", header=header)
+    frame = catalogue_frame()
+    found = review(
+        from_catalogue(frame, name="run"),
+        ["zhong2020", "dias2021"],
+        until=TODAY,
+        data_dir=tmp_path,
+        resolver=RESOLVER,
+        catalogue=frame,
+    )
+    assert found.comparisons["rv"]["zhong2020"].offset.n == 2
+    assert found.comparisons["feh"]["dias2021"].offset.n == 1
+    # [Fe/H] from photometry is compared, but makes no cluster known; nor does the placeholder of no star.
+    assert found.tables["known_feh"][0].is_empty()
+    assert found.tables["known_rv"][0]["cluster"].to_list() == ["Melotte 301", "Melotte 302"]
+    assert found.ledgers["rv"].count("known") == 2
+    assert found.tables["first_rv"][0].height == 4
+    assert "dias2021 gives feh without spectra" in found.summary()
+    header = "Cluster,Fe,Fe_err,Reference"
+    write(tmp_path / "clusters" / "spina2022.csv", "Melotte_301,0.1,0.05,APOGEE", header=header)
+    velocities = make_listing("x", [], preference=(("rv", "low"),))
+    with pytest.raises(MelotteError, match="no quantity in common"):
+        review(velocities, ["spina2022"], data_dir=tmp_path, resolver=RESOLVER)

@@ -12,6 +12,7 @@ from .measurements import cluster_measurements, star_measurements
 from .names import AliasTable, Clash, Resolved, Resolver, load_resolver, read_aliases
 from .online import resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
+from .review import Review, review
 from .statistics import Offset, describe
 from .zero_points import Network, solve
 
@@ -34,6 +35,7 @@ __all__ = [
     "Problem",
     "Resolved",
     "Resolver",
+    "Review",
     "Searched",
     "SolveSettings",
     "audit",
@@ -56,6 +58,7 @@ __all__ = [
     "read_literature",
     "read_record",
     "resolve_online",
+    "review",
     "searched",
     "solve",
     "split_names",

@@ -22,10 +22,7 @@ from .check import DIFFERENT, WRONG_POSITION, PairLimits, Problem, pair, unit_ve
 from .compare import CompareSettings
 from .listing import Listing, open_listing
 from .names import Resolver
-from .records import literature
-
-#: What counts as spectroscopy.
-SPECTROSCOPIC = ("high", "medium", "low", "mixed")
+from .records import SPECTROSCOPIC, literature
 
 
 @dataclass(frozen=True)

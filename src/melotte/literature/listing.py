@@ -18,7 +18,7 @@ from ..surveys.decode import Place, to_count, to_float, to_text
 from ..surveys.reader import open_table
 from .canonical import canonical, split_names
 from .names import AliasTable, Resolver, safe_key
-from .records import Compilation, LiteratureRecord, compilations, literature
+from .records import SPECTROSCOPIC, Compilation, LiteratureRecord, compilations, literature
 
 _ASTROMETRY = ("ra", "dec", "pmra", "pmdec", "parallax", "r50")
 
@@ -72,13 +72,18 @@ class Listing:
     def measured(self, quantity: str, *, resolution: str | None = None) -> pl.DataFrame:
         """One value per row of the catalogue, the preferred one: ``row``, ``value``, ``value_error``, ``n``, ...
 
+        Values without a spectrum behind them stand in for none: they are taken only where ``resolution`` names them
+        or the catalogue has no other.
+
         Raises
         ------
         MelotteError
             If the catalogue does not give the quantity.
         """
         there = [r for q, r in self.preference if q == quantity]
-        wanted = there if resolution is None else [r for r in there if r == resolution]
+        wanted = [r for r in there if r == resolution]
+        if resolution is None:
+            wanted = [r for r in there if r in SPECTROSCOPIC] or there
         if not wanted:
             what = quantity if resolution is None else f"{quantity} of {resolution} resolution"
             raise MelotteError(
@@ -91,6 +96,10 @@ class Listing:
             .sort("row", order)
             .unique("row", keep="first", maintain_order=True)
         )
+
+    def is_spectroscopic(self, quantity: str) -> bool:
+        """Whether it gives values of the quantity from spectra."""
+        return any(q == quantity and r in SPECTROSCOPIC for q, r in self.preference)
 
     def keyed(self, resolver: Resolver) -> pl.DataFrame:
         """The objects with their ``object`` key."""

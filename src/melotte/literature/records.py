@@ -18,6 +18,8 @@ from ..errors import DatasetError
 
 Quantity = Literal["rv", "feh"]
 Resolution = Literal["high", "medium", "low", "mixed", "photometric"]
+#: Classes with a spectrum behind the value.
+SPECTROSCOPIC: tuple[Resolution, ...] = ("high", "medium", "low", "mixed")
 #: Of the quantities.
 UNITS: dict[str, str] = {"rv": "km / s", "feh": "dex"}
 Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
