@@ -8,7 +8,7 @@ from .errors import NameResolutionError, NameServiceError
 from .ledger import Ledger, LedgerSettings, Searched, make_ledger, searched
 from .listing import Listing, compile_values, from_catalogue, open_listing, read_literature, read_record
 from .local import LocalNames
-from .measurements import cluster_measurements, star_measurements
+from .measurements import cluster_measurements, member_measurements, star_measurements
 from .names import AliasTable, Clash, Resolved, Resolver, load_resolver, read_aliases
 from .online import resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
@@ -51,6 +51,7 @@ __all__ = [
     "literature",
     "load_resolver",
     "make_ledger",
+    "member_measurements",
     "open_listing",
     "pair",
     "parse_record",

@@ -12,6 +12,7 @@ from .check import DIFFERENT, judge, unit_vectors
 from .compare import CompareSettings
 from .listing import Listing
 from .names import Resolver
+from .statistics import describe
 
 #: Columns of a table of measurements.
 MEASUREMENTS = {"kind": pl.String, "object": pl.String, "survey": pl.String, "value": pl.Float64, "error": pl.Float64}
@@ -140,3 +141,60 @@ def cluster_measurements(
             )
         )
     return pl.concat(frames) if frames else pl.DataFrame(schema=MEASUREMENTS)
+
+
+def member_measurements(stars: Mapping[str, pl.DataFrame], *, minimum: int = 3) -> pl.DataFrame:
+    """Velocities that surveys have in common for the members of one membership list, stars and clusters apart.
+
+    Parameters
+    ----------
+    stars : mapping
+        Survey name -> its stars in the clusters (`melotte.stars.assign` with one membership list for all): ``cluster``,
+        ``source_id``, ``gaia_release``, ``rv``, ``rv_error``.
+    minimum : int
+        Stars a survey must have in a cluster for a cluster velocity.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``kind``, ``object``, ``survey``, ``value``, ``error`` (km/s). A star that several surveys have is a *star*; the
+        median of the members that only one survey has is a *cluster*, with the standard error of a median from their
+        robust scatter. No star enters both, so that the two are independent and `solve` may take them together.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing or the surveys were matched to lists of different Gaia releases.
+    EmptyResultError
+        If there is no survey.
+    """
+    needed = ["cluster", "source_id", "gaia_release", "rv", "rv_error"]
+    parts = []
+    for name, frame in stars.items():
+        if absent := [c for c in needed if c not in frame.columns]:
+            raise SchemaError(f"columns {absent} are missing", where=name, expected=", ".join(needed))
+        parts.append(frame.filter(pl.col("rv").is_not_null()).select(*needed, pl.lit(name).alias("survey")))
+    if not parts:
+        raise EmptyResultError("no survey was given", expected="two or more")
+    every = pl.concat(parts)
+    releases = every["gaia_release"].unique().sort().to_list()
+    if len(releases) > 1:
+        raise SchemaError(
+            f"the surveys were matched to members of Gaia {' and '.join(releases)}",
+            where="gaia_release",
+            expected="one membership list for all",
+        )
+    every = every.with_columns(pl.col("survey").n_unique().over("source_id").alias("n_surveys"))
+    key = pl.format("{} {}", pl.col("gaia_release"), pl.col("source_id")).alias("object")
+    # A star of two clusters is one star.
+    several = every.filter(pl.col("n_surveys") > 1).unique(["survey", "source_id"], keep="first", maintain_order=True)
+    shared = several.select(pl.lit("star").alias("kind"), key, "survey", pl.col("rv").alias("value"))
+    shared = shared.with_columns(several["rv_error"].alias("error"))
+    alone = every.filter((pl.col("n_surveys") == 1) & (pl.len().over("source_id") == 1))
+    clusters = []
+    for (cluster, survey), group in alone.group_by("cluster", "survey", maintain_order=True):
+        found = describe(group["rv"].to_numpy())
+        if found.n >= minimum and found.median_error:
+            clusters.append(("cluster", str(cluster), str(survey), found.median, found.median_error))
+    means = pl.DataFrame(clusters, schema=MEASUREMENTS, orient="row")
+    return pl.concat([shared.select(*MEASUREMENTS), means]).sort("kind", "object", "survey")
