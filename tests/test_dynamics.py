@@ -12,8 +12,10 @@ from melotte.config import GalaxyConfig, parse
 from melotte.errors import ConfigError, SchemaError
 from melotte.galaxy import frames, sampling
 from melotte.galaxy.orbits import integrate_orbits
+from melotte.galaxy.percentiles import Percentiles
 from melotte.galaxy.potential import load_potential
-from melotte.galaxy.stage import chain_of, compare_chains, dynamics, parquet_sink
+from melotte.galaxy.sink import parquet_sink
+from melotte.galaxy.stage import chain_of, compare_chains, dynamics
 from melotte.galaxy.sun import solar
 from melotte.randomness import Streams
 from melotte.schema import DYNAMICS, SNAPSHOTS
@@ -111,13 +113,13 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_streamed_percentiles_are_those_of_all_values() -> None:
     rng = np.random.default_rng(0)
     values = np.stack([rng.normal(5, 2, 50_000), rng.exponential(1, 50_000), np.full(50_000, 3.0)], axis=1)
-    stream = sampling.Percentiles()
+    stream = Percentiles()
     for block in np.array_split(values, 9):
         stream.add(block)
     result = stream.result()
     assert result is not None
     np.testing.assert_allclose(result, np.percentile(values, [16, 50, 84], axis=0), atol=2e-3)
-    assert sampling.Percentiles().result() is None
+    assert Percentiles().result() is None
 
 
 def test_rows_that_cannot_be_computed_are_there_with_a_reason() -> None:
@@ -291,4 +293,5 @@ def test_backend_through_the_stage() -> None:
     bar = quick(draws=2, potential="galpy:MWPotential2014+DehnenBarPotential", lookback="50 Myr", step="50 Myr")
     turning = dynamics(two[:1], settings=bar, rng=RNG).frame
     assert turning["guiding_radius"].null_count() == 1
+    assert any("bounds only" in note for note in dynamics(two, settings=bar, rng=RNG).notes)
     assert turning["r_peri_p50"].null_count() == 0

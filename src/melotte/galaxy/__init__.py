@@ -2,7 +2,8 @@
 
 from .orbits import Orbits, integrate_orbits
 from .potential import Axisymmetric, Potential, TabulatedPotential, load_potential
-from .stage import DynamicsResult, compare_chains, dynamics, parquet_sink
+from .sink import parquet_sink
+from .stage import DynamicsResult, compare_chains, dynamics
 from .sun import Sun, solar, solar_sets
 
 __all__ = [

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from ..config import GalaxyConfig
-from ..errors import PublishError, SchemaError
+from ..errors import SchemaError
 from ..randomness import Streams
 from ..result import Result, Step
 from ..schema.dynamics import DYNAMICS, SAMPLED, SNAPSHOTS
@@ -118,6 +114,11 @@ def dynamics(
     table["rv_zero_point"] = which
     table["reason"] = pl.Series([str(r) or None for r in reason], dtype=pl.String)
     snapshots = _snapshots(clusters["cluster"], orbits, good)
+    open_ended = int((orbits.passages[good] == 0).any(axis=1).sum())
+    if open_ended:
+        notes.append(
+            f"{open_ended} rows pass no pericentre or no apocentre in the time followed: their extremes are bounds only"
+        )
     if settings.draws:
         potentials = [load_potential(name) for name in settings.sample_potentials]
         spread, places, used = sample(
@@ -192,41 +193,6 @@ def compare_chains(clusters: pl.DataFrame, *, settings: GalaxyConfig, rng: Strea
         a, b = right.frame[name], wrong.frame[name]
         columns += [a, b.alias(f"{name}_published_chain"), (b - a).alias(f"{name}_difference")]
     return pl.DataFrame(columns)
-
-
-@contextmanager
-def parquet_sink(path: Path) -> Iterator[Sink]:
-    """A sink that writes all draws to one Parquet file, which appears when everything is written.
-
-    Raises
-    ------
-    PublishError
-        If the file cannot be written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    writer: pq.ParquetWriter | None = None
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".parquet")
-    os.close(handle)
-
-    def write(frame: pl.DataFrame) -> None:
-        nonlocal writer
-        block: pa.Table = frame.to_arrow()
-        if writer is None:
-            writer = pq.ParquetWriter(temporary, block.schema)
-        writer.write_table(block)
-
-    try:
-        yield write
-        if writer is not None:
-            writer.close()
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
-        raise PublishError(f"cannot be written: {error.strerror}", where=path) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _velocity(clusters: pl.DataFrame, settings: GalaxyConfig) -> tuple[Array, Array, pl.Series, list[str]]:
