@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 # Numba keeps compiled code by file: a change of `bucket` needs this file touched, too.
-from ._order import bucket
+from ._order import FLOATS, INTS, LONGS, bucket, compiled
 
 RAD = math.pi / 180.0
 ARCSEC_PER_RAD = 206264.80624709636
@@ -106,7 +106,7 @@ def _position_angle(e, n):  # type: ignore[no-untyped-def]
     return angle if angle < 360.0 else 0.0
 
 
-@_jit
+@compiled(*(FLOATS,) * 8, numba.float64[::1], numba.float64[::1])
 def pairwise(  # type: ignore[no-untyped-def]
     ra_s, dec_s, epoch_s, ra_0, dec_0, pmra, pmdec, epoch_0, separation, angle
 ):
@@ -124,6 +124,15 @@ def pairwise(  # type: ignore[no-untyped-def]
 
 
 @_jit
+def _grown(array, capacity):  # type: ignore[no-untyped-def]
+    larger = np.empty(capacity, dtype=array.dtype)
+    # An explicit loop: numba's slice assignment brings a shape check that takes seconds to compile.
+    for k in range(len(array)):
+        larger[k] = array[k]
+    return larger
+
+
+@compiled(*(FLOATS,) * 5, *(numba.float64,) * 4, FLOATS, FLOATS, LONGS, FLOATS, INTS, INTS, FLOATS, FLOATS, FLOATS)
 def search(  # type: ignore[no-untyped-def]
     ra, dec, pmra, pmdec, epoch, radius_arcsec, first_epoch, last_epoch, height, low, high, first, scale, start,
     order, ra_s, dec_s, epoch_s
@@ -231,12 +240,3 @@ def search(  # type: ignore[no-untyped-def]
         angle[:found].copy(),
         moved[:found].copy(),
     )
-
-
-@_jit
-def _grown(array, capacity):  # type: ignore[no-untyped-def]
-    larger = np.empty(capacity, dtype=array.dtype)
-    # An explicit loop: numba's slice assignment brings a shape check that takes seconds to compile.
-    for k in range(len(array)):
-        larger[k] = array[k]
-    return larger

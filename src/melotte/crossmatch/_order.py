@@ -11,6 +11,21 @@ import numpy as np
 _jit: Any = numba.njit(cache=True, nogil=True)
 
 
+def _readable(kind: Any) -> Any:
+    """A contiguous array that is only read: writable ones pass, too, and one compilation serves both."""
+    return numba.types.Array(kind, 1, "C", readonly=True)
+
+
+FLOATS = _readable(numba.float64)
+LONGS = _readable(numba.int64)
+INTS = _readable(numba.int32)
+
+
+def compiled(*arguments: Any) -> Any:
+    """Compile for these argument types and no others, or load from the cache, on import."""
+    return numba.njit([arguments], cache=True, nogil=True)
+
+
 @_jit
 def bucket(ra, low, scale, count):  # type: ignore[no-untyped-def]
     b = int((ra - low) * scale)
@@ -21,7 +36,7 @@ def bucket(ra, low, scale, count):  # type: ignore[no-untyped-def]
     return b
 
 
-@_jit
+@compiled(FLOATS, FLOATS, numba.float64, numba.int64)
 def zone_extents(ra, dec, height, n_zones):  # type: ignore[no-untyped-def]
     """Per zone: lowest and highest right ascension, and the first bucket (one bucket per spectrum, at least one)."""
     low = np.full(n_zones, 1e9)
@@ -57,7 +72,7 @@ def _sort_rows(order, lo, hi, key, tie):  # type: ignore[no-untyped-def]
         gap //= 3
 
 
-@_jit
+@compiled(FLOATS, FLOATS, numba.float64, numba.int64, FLOATS, FLOATS, LONGS)
 def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-untyped-def]
     """Order of the spectra by (zone, right ascension), and where each bucket starts in it."""
     n = len(ra)
@@ -89,7 +104,7 @@ def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-u
     return scale, start, order
 
 
-@_jit
+@compiled(numba.int64, INTS, LONGS, FLOATS, FLOATS)
 def account(n_spectra, spectrum, source_id, separation, g_mag):  # type: ignore[no-untyped-def]
     """Canonical order of the pairs, number of sources and flux fraction per spectrum.
 
