@@ -10,7 +10,15 @@ import pytest
 
 from literature_tables import PLACES, make_listing
 from melotte.errors import EmptyResultError, MelotteError, SchemaError
-from melotte.literature import AliasTable, Resolver, SolveSettings, cluster_measurements, solve, star_measurements
+from melotte.literature import (
+    AliasTable,
+    Resolver,
+    SolveSettings,
+    cluster_measurements,
+    member_measurements,
+    solve,
+    star_measurements,
+)
 from melotte.literature.equations import Equations
 
 TRUE = {"ref": 0.0, "low": -4.7, "mid": 0.8, "far": 2.5}  # survey minus truth, km/s
@@ -189,8 +197,32 @@ def test_clusters_meet_under_any_name_and_strangers_do_not() -> None:
     assert found.height == 7
 
 
-@pytest.mark.real_data
-def test_the_bundled_surveys(data_dir: Path) -> None:
+def members(cluster: str, ids: list[int], rv: list[float], **more: object) -> pl.DataFrame:
+    frame = pl.DataFrame({"cluster": cluster, "source_id": ids, "rv": rv}, schema_overrides={"source_id": pl.Int64})
+    return frame.with_columns(pl.lit("DR3").alias("gaia_release"), pl.lit(1.0).alias("rv_error")).with_columns(
+        pl.lit(value).alias(name) for name, value in more.items()
+    )
+
+
+def test_no_star_is_in_the_stars_and_in_the_clusters() -> None:
+    one = pl.concat([members("A", [1, 2, 3, 4, 5], [10.0, 11.0, 12.0, 13.0, 99.0]), members("B", [5, 6], [99.0, 1.0])])
+    two = members("A", [4, 7, 8, 9], [14.0, 20.0, 21.0, 22.0])
+    found = member_measurements({"one": one, "two": two})
+    stars = found.filter(pl.col("kind") == "star")
+    assert stars.select("object", "survey", "value").rows() == [("DR3 4", "one", 13.0), ("DR3 4", "two", 14.0)]
+    clusters = found.filter(pl.col("kind") == "cluster")
+    # Star 4 is shared, star 5 is in two clusters; cluster B has one star left.
+    assert clusters.select("object", "survey", "value").rows() == [("A", "one", 11.0), ("A", "two", 21.0)]
+    expected = np.sqrt(np.pi / 2) * 1.4826022185056018 / np.sqrt(3)
+    assert clusters["error"].to_list() == pytest.approx([expected, expected])
+    with pytest.raises(SchemaError, match="DR2 and DR3"):
+        member_measurements({"one": one, "two": two.with_columns(pl.lit("DR2").alias("gaia_release"))})
+    with pytest.raises(SchemaError, match="cluster"):
+        member_measurements({"one": one.drop("cluster")})
+
+
+@pytest.fixture(scope="module")
+def bundled(data_dir: Path) -> dict[str, pl.DataFrame]:
     from melotte.config import SurveyConfig
     from melotte.surveys import open_survey
 
@@ -201,18 +233,46 @@ def test_the_bundled_surveys(data_dir: Path) -> None:
         "APOGEE": ("apogee", "apogee_occam_dr16"),
         "Gaia RVS": ("gaia_rvs", "gaia_dr3_rv_tarricq2022"),
     }
-    tables = {
+    return {
         name: open_survey(SurveyConfig(adapter=adapter, file=file), data_dir=data_dir).read().frame
         for name, (adapter, file) in files.items()
     }
-    network = solve(star_measurements(tables), reference="Gaia RVS", surveys=list(tables))
+
+
+@pytest.mark.real_data
+def test_the_bundled_surveys_by_their_common_stars(bundled: dict[str, pl.DataFrame]) -> None:
+    network = solve(star_measurements(bundled), reference="Gaia RVS", surveys=list(bundled))
     found = zero_points(network)
     assert all(error is not None and error < 0.5 for _, error in found.values())
     # Fu et al. 2022, Sect. 2.1: RV(Gaia DR3) - RV(LAMOST LRS), median 4.66 km/s over more stars; here 4.3 +- 0.5.
-    direct = network.pairs.filter((pl.col("first") == "LAMOST LRS") & (pl.col("second") == "Gaia RVS")).row(
-        0, named=True
-    )
+    pairs = {(r["first"], r["second"]): r for r in network.pairs.iter_rows(named=True)}
+    direct = pairs["LAMOST LRS", "Gaia RVS"]
     assert -direct["median"] == pytest.approx(4.66, abs=2 * direct["median_error"])
     assert 3.0 < found["LAMOST LRS"][0] < 5.0
     assert abs(found["LAMOST MRS"][0]) < 1.5
     assert 0.7 < network.chi2 / network.dof < 1.5
+
+
+@pytest.mark.real_data
+def test_common_stars_and_common_clusters_agree(bundled: dict[str, pl.DataFrame], data_dir: Path) -> None:
+    """Two independent sets of data, matched to one membership list, give the same zero points."""
+    from melotte.config import CrossmatchConfig, MembersConfig, StarsConfig
+    from melotte.crossmatch import identify
+    from melotte.members import read_members
+    from melotte.stars import assign, combine
+
+    listed = read_members(MembersConfig(catalogue="tarricq2022", probability=">= 0.5"), data_dir=data_dir).frame
+    stars = {}
+    for name, spectra in bundled.items():
+        matches = identify(spectra, listed, settings=CrossmatchConfig()).frame
+        stars[name] = assign(combine(spectra, matches, settings=StarsConfig()).frame, listed)
+    both = member_measurements(stars)
+    by_kind = {
+        kind: zero_points(solve(both.filter(pl.col("kind") == kind), reference="Gaia RVS"))
+        for kind in ("star", "cluster")
+    }
+    together = zero_points(solve(both, reference="Gaia RVS"))
+    for survey in bundled:
+        (s, s_error), (c, c_error) = by_kind["star"][survey], by_kind["cluster"][survey]
+        assert abs(s - c) <= 3 * np.hypot(s_error, c_error)
+        assert min(s, c) <= together[survey][0] <= max(s, c)

@@ -70,7 +70,8 @@ class Network:
             )
             lines.append(f"  {row['survey']:<24} {value}  ({row['n_stars']} stars, {row['n_clusters']} clusters)")
         for row in self.pairs.iter_rows(named=True):
-            median = "-" if row["median"] is None else f"{row['median']:+.2f} +- {row['median_error'] or 0:.2f}"
+            median = "-" if row["median"] is None else f"{row['median']:+.2f}"
+            median += "" if row["median_error"] is None else f" +- {row['median_error']:.2f}"
             solution = "-" if row["solution"] is None else f"{row['solution']:+.2f}"
             lines.append(
                 f"  {row['first']} - {row['second']}, {row['n']} {row['kind']}s: median {median}, solution {solution}"
