@@ -24,6 +24,7 @@ from melotte.literature import (
     compare,
     compilations,
     describe,
+    first_table,
     from_catalogue,
     known_table,
     literature,
@@ -279,6 +280,13 @@ def test_a_comparison_gives_offset_zero_point_counts_and_outliers() -> None:
     assert "+4.00" in found.summary()
 
 
+def test_one_difference_among_equal_ones_is_an_outlier() -> None:
+    names = [f"UBC {i}" for i in range(1, 7)]
+    mine = make_listing("mine", [{"cluster": n, "rv": 0.0} for n in names])
+    other = make_listing("other", [{"cluster": n, "rv": 7.0 if i else 1.0} for i, n in enumerate(names)])
+    assert compare(mine, other, "rv", Resolver()).outliers["cluster"].to_list() == ["UBC 1"]
+
+
 def test_counts_that_are_not_known_are_said() -> None:
     mine = make_listing("mine", [{"cluster": "UBC 1", "rv": 0.0, "n": 9}, {"cluster": "UBC 2", "rv": 0.0, "n": 9}])
     other = make_listing("other", [{"cluster": "UBC 1", "rv": 1.0}, {"cluster": "UBC 2", "rv": 2.0, "n": 9}])
@@ -430,6 +438,8 @@ def test_the_search_takes_what_was_published_and_tells_what_is_missing(tmp_path:
     assert [x.name for x in found.listings] == ["zhong2020"]
     assert {"dias2021", "tarricq2021"} <= set(found.missing)
     assert "hunt2023" not in found.missing  # published later
+    with pytest.raises(DatasetError, match="not a directory"):
+        searched("rv", RESOLVER, until=TODAY, data_dir=tmp_path / "mistyped")
     early = searched("rv", RESOLVER, until=dt.date(2020, 7, 31), data_dir=tmp_path)
     assert early.listings == ()
     assert "dias2021" not in early.missing
@@ -494,7 +504,16 @@ def test_a_review_compares_tabulates_and_keeps_the_ledger(tmp_path: Path, monkey
     assert found.tables["known_feh"][0].is_empty()
     assert found.tables["known_rv"][0]["cluster"].to_list() == ["Melotte 301", "Melotte 302"]
     assert found.ledgers["rv"].count("known") == 2
-    assert found.tables["first_rv"][0].height == 4
+    first, schema = found.tables["first_rv"]
+    assert first.height == 4
+    assert schema.names[:5] == ["cluster", "n_all", "n_rv", "rv_med", "rv_med_error"]
+    assert first["rv_scatter"].to_list() == [3.0] * 4
+    assert set(first["status"]) == {"open"}
+    table_4, _ = first_table(found.ledgers["feh"], at_least=3)
+    table_5, _ = first_table(found.ledgers["feh"], fewer_than=3)
+    assert table_4["n_feh"].to_list() == [5, 4, 3]
+    assert table_5["n_feh"].to_list() == [2, 1]
+    assert "a_v" not in table_4.columns
     assert "dias2021 gives feh without spectra" in found.summary()
     header = "Cluster,Fe,Fe_err,Reference"
     write(tmp_path / "clusters" / "spina2022.csv", "Melotte_301,0.1,0.05,APOGEE", header=header)

@@ -2,7 +2,7 @@
 
 from .canonical import canonical, split_names
 from .check import Pairing, PairLimits, Problem, audit, pair
-from .compare import CompareSettings, Comparison, compare, compare_named, known_table
+from .compare import CompareSettings, Comparison, compare, compare_named
 from .equations import SolveSettings
 from .errors import NameResolutionError, NameServiceError
 from .ledger import Ledger, LedgerSettings, Searched, make_ledger, searched
@@ -14,6 +14,7 @@ from .online import resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
 from .review import Review, review
 from .statistics import Offset, describe
+from .tables import first_table, known_table
 from .zero_points import Network, solve
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "compilations",
     "compile_values",
     "describe",
+    "first_table",
     "from_catalogue",
     "known_table",
     "literature",

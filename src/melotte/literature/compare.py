@@ -1,23 +1,20 @@
-"""Our values against a catalogue's, cluster by cluster (Fu et al. 2022, Sect. 3, Figs. 6 and 7, Tables 1 and 3).
+"""Our values against a catalogue's, cluster by cluster (Fu et al. 2022, Sect. 3, Figs. 6 and 7).
 
 ``difference`` is ours - theirs everywhere. The zero point is the other way round: what must be added to ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from ..errors import EmptyResultError
-from ..schema import CATALOGUE, Column, Schema
 from ..schema.literature import COMPARISON
 from .check import PairLimits, Problem, pair
-from .listing import Listing, column_stem, open_listing
+from .listing import Listing, open_listing
 from .names import Resolver
-from .records import UNITS
 from .statistics import Offset, describe
 
 
@@ -180,7 +177,8 @@ def compare(
         .sort("row")
     )
     offset = describe(frame["difference"])
-    limit = settings.outlier * (offset.robust_sd or float("inf"))
+    # Differences that are all equal have no width: any other one is far then.
+    limit = float("inf") if offset.robust_sd is None else settings.outlier * max(offset.robust_sd, 1e-9)
     far = (pl.col("difference") - (offset.median or 0.0)).abs() > limit
     frame = COMPARISON.conform(frame.with_columns(far.alias("outlier")))
     counted = frame.filter(pl.col("ours_n").is_not_null() & pl.col("theirs_n").is_not_null())
@@ -218,79 +216,3 @@ def compare_named(
         name: compare(ours, open_listing(name, resolver, data_dir=data_dir), quantity, resolver, settings=settings)
         for name in names
     }
-
-
-def known_table(
-    ours: Listing, comparisons: Mapping[str, Comparison], *, catalogue: pl.DataFrame | None = None
-) -> tuple[pl.DataFrame, Schema]:
-    """Clusters with a value in the literature, theirs beside ours (Tables 1 and 3).
-
-    Parameters
-    ----------
-    ours : Listing
-        Our catalogue.
-    comparisons : mapping
-        Catalogue name -> comparison, all of one quantity; columns come in this order.
-    catalogue : polars.DataFrame, optional
-        CATALOGUE: gives the number of matched stars, mean and scatter too.
-
-    Returns
-    -------
-    frame : polars.DataFrame
-        One row per cluster that at least one of them has, in the order of our catalogue.
-    schema : Schema
-        Its columns.
-
-    Raises
-    ------
-    EmptyResultError
-        If there is no comparison.
-    """
-    if not comparisons:
-        raise EmptyResultError("there is nothing to compare with", expected="at least one literature catalogue")
-    quantity = next(iter(comparisons.values())).quantity
-    count = "n_rv" if quantity == "rv" else "n_feh"
-    base = ours.measured(quantity).join(ours.objects.select("row", "cluster"), on="row").sort("row")
-    frame = base.select(
-        "cluster",
-        pl.col("n").alias(count),
-        pl.col("value").alias(f"{quantity}_med"),
-        pl.col("value_error").alias(f"{quantity}_med_error"),
-    )
-    columns = [CATALOGUE["cluster"], CATALOGUE[count], CATALOGUE[f"{quantity}_med"], CATALOGUE[f"{quantity}_med_error"]]
-    if catalogue is not None:
-        more = [f"{quantity}_{n}" for n in ("mean", "mean_error", "scatter")]
-        frame = frame.join(catalogue.select("cluster", "n_all", *more), on="cluster", how="left")
-        columns = [columns[0], CATALOGUE["n_all"], *columns[1:], *(CATALOGUE[n] for n in more)]
-    theirs = []
-    for name, found in comparisons.items():
-        stem = f"{quantity}_{column_stem(name)}"
-        labels = {"theirs": stem, "theirs_error": f"{stem}_error", "theirs_n": f"n_{stem}"}
-        with_source = found.frame["source"].null_count() < found.frame.height
-        if with_source:
-            labels["source"] = f"{stem}_source"
-        frame = frame.join(found.frame.select("cluster", *labels).rename(labels), on="cluster", how="left")
-        theirs.append(stem)
-        columns += _their_columns(stem, name, quantity, with_source=with_source)
-    frame = frame.filter(pl.any_horizontal(pl.col(n).is_not_null() for n in theirs))
-    schema = Schema(
-        f"known_{quantity}",
-        f"Clusters with {quantity} in the literature: {', '.join(comparisons)}",
-        tuple(columns),
-        key=("cluster",),
-    )
-    return schema.conform(frame), schema
-
-
-def _their_columns(stem: str, name: str, quantity: str, *, with_source: bool) -> list[Column]:
-    rv = quantity == "rv"
-    ucd = "spect.dopplerVeloc" if rv else "phys.abund.Fe"
-    form, unit = ("%9.2f" if rv else "%7.3f"), UNITS[quantity]
-    columns = [
-        Column(stem, "float64", unit, ucd, f"Value of {name}", format=form),
-        Column(f"{stem}_error", "float64", unit, f"stat.error;{ucd}", f"Its uncertainty in {name}", format=form),
-        Column(f"n_{stem}", "int32", "", "meta.number", f"Number of stars in {name}", format="%5d"),
-    ]
-    if with_source:
-        columns.append(Column(f"{stem}_source", "string", "", "meta.ref", f"Source of the value in {name}"))
-    return columns

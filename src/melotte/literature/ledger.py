@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..datasets import locate
+from ..datasets import data_dirs, locate
 from ..errors import DatasetError
 from ..schema.literature import LEDGER
 from .check import DIFFERENT, WRONG_POSITION, PairLimits, Problem, pair, unit_vectors
@@ -34,7 +34,8 @@ class LedgerSettings:
     resolutions : tuple of str
         Classes of values that make a cluster known.
     near_miss_radius : float
-        Radius of the search for a near miss where neither catalogue gives a half-number radius, deg.
+        Radius of the search for a near miss where our catalogue gives no half-number radius, deg. (Theirs may be as
+        wrong as their position.)
     limits : PairLimits
         When two rows of one name are one object, and when proper motions are compatible.
     """
@@ -130,7 +131,13 @@ def searched(
     -------
     Searched
         Catalogues that are not on this machine are in ``missing``, not passed over.
+
+    Raises
+    ------
+    DatasetError
+        If the local mirror is not a directory, or a name is neither a record nor a compilation.
     """
+    data_dirs(data_dir)  # a mistyped mirror is an error, not a mirror without catalogues
     known = literature()
     if catalogues is None:
         catalogues = [
@@ -277,23 +284,20 @@ def _near_misses(
         return []
     tree = cKDTree(unit_vectors(theirs["ra"].to_numpy(), theirs["dec"].to_numpy()))
     points = unit_vectors(mine["ra"].to_numpy(), mine["dec"].to_numpy())
-    largest = theirs["r50"].max()
     others: list[dict[str, Any]] = theirs.to_dicts()
     found = []
     for point, row in zip(points, mine.iter_rows(named=True), strict=True):
-        reach = row["r50"] or (largest if isinstance(largest, float) else settings.near_miss_radius)
-        for index in tree.query_ball_point(point, 2 * np.sin(np.radians(min(reach, 180.0)) / 2)):
+        radius = min(row["r50"] or settings.near_miss_radius, 180.0)
+        for index in tree.query_ball_point(point, 2 * np.sin(np.radians(radius) / 2)):
             other = others[index]
             distance = float(np.degrees(2 * np.arcsin(min(1.0, float(np.linalg.norm(point - tree.data[index])) / 2))))
-            radius = row["r50"] or other["r50"] or settings.near_miss_radius
             motion = None
             if None not in (row["pmra"], row["pmdec"], other["pmra"], other["pmdec"]):
                 motion = float(np.hypot(other["pmra"] - row["pmra"], other["pmdec"] - row["pmdec"]))
                 limit = settings.limits.pm_floor + settings.limits.pm_fraction * np.hypot(row["pmra"], row["pmdec"])
                 if motion > limit:
                     continue
-            if distance <= radius:
-                found.append((row["object"], (distance, motion, f"{other['cluster']} ({catalogue})")))
+            found.append((row["object"], (distance, motion, f"{other['cluster']} ({catalogue})")))
     return found
 
 

@@ -11,11 +11,11 @@ import polars as pl
 
 from ..errors import DatasetError, MelotteError
 from ..schema import Schema
-from ..schema.literature import LEDGER
-from .compare import CompareSettings, Comparison, compare, known_table
+from .compare import CompareSettings, Comparison, compare
 from .ledger import Ledger, make_ledger, searched
 from .listing import Listing, open_listing, read_literature
 from .names import Resolver, load_resolver
+from .tables import first_table, known_table
 
 #: Where motions and parallaxes come from if a catalogue has none (Fu et al. 2022 publish positions only).
 ASTROMETRY = "cantat2020"
@@ -31,7 +31,7 @@ class Review:
         Quantity -> catalogue -> comparison.
     tables : mapping
         File stem -> (frame, schema): ``known_rv`` (Table 1), ``first_rv`` (Table 2), ``known_feh`` (Table 3),
-        ``first_feh`` (Tables 4 and 5).
+        ``first_feh`` (Tables 4 and 5 in one).
     ledgers : mapping
         Quantity -> ledger.
     notes : tuple of str
@@ -94,12 +94,13 @@ def review(
     """
     resolver = resolver or load_resolver(data_dir=data_dir)
     notes = list(resolver.notes)
-    if ours.objects["pmra"].null_count() == ours.objects.height > 0:
+    lacking = [n for n in ("pmra", "parallax", "r50") if ours.objects[n].null_count() == ours.objects.height > 0]
+    if lacking:
         try:
             ours = ours.with_astrometry(read_literature(ASTROMETRY, data_dir=data_dir), resolver)
-            notes.append(f"{ours.name} gives no proper motions: those of {ASTROMETRY} check the pairs")
+            notes.append(f"{ours.name} gives no {', '.join(lacking)}: those of {ASTROMETRY} check the pairs")
         except DatasetError as error:
-            notes.append(f"pairs are checked by position alone: {error.found}")
+            notes.append(f"pairs are checked without {', '.join(lacking)}: {error.found}")
     others = [open_listing(name, resolver, data_dir=data_dir) for name in catalogues]
     quantities = list(dict.fromkeys(q for q, _ in ours.preference))
     comparisons: dict[str, dict[str, Comparison]] = {}
@@ -124,5 +125,6 @@ def review(
         assert until is not None
         search = searched(quantity, resolver, until=until, without=[ours.name], data_dir=data_dir)
         ledgers[quantity] = make_ledger(ours, quantity, search, resolver, until=until)
-        tables[f"first_{quantity}"] = (ledgers[quantity].first(), LEDGER)
+        if not ledgers[quantity].frame.is_empty():
+            tables[f"first_{quantity}"] = first_table(ledgers[quantity], catalogue=catalogue)
     return Review(comparisons, tables, ledgers, tuple(notes))
