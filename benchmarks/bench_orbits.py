@@ -2,9 +2,9 @@
 
     python benchmarks/bench_orbits.py [--orbits 2000] [--clusters 386] [--draws 1000] [--skip-stage]
 
-Task: 500 Myr backwards, six snapshots, pericentre, apocentre and z_max, max |dE/E| < 1e-6 over the sample. Agama is
-timed with the loosest accuracy of a ladder that meets the energy limit; the others do less: snapshots only. Times are
-processor times of the thread, so that a busy machine does not decide. Agama and galpy are optional.
+Task: 500 Myr backwards, six snapshots, pericentre, apocentre and z_max, max |dE/E| < 1e-6 over the sample. Melotte
+and Agama are timed with the loosest accuracy of a ladder that meets the energy limit; the others do less: snapshots
+only. Times are processor times of the thread, so that a busy machine does not decide. Agama and galpy are optional.
 """
 
 from __future__ import annotations
@@ -61,11 +61,17 @@ def melotte(x: Array, v: Array) -> tuple[float, float]:
         f"melotte: table loaded in {loaded:.2f} s, kernel compiled or read from its cache in "
         f"{time.perf_counter() - start:.2f} s"
     )
-    result = integrate_orbits(x, v, potential)
-    worst = float(result.energy_error.max())
-    assert result.good.all()
-    assert worst < LIMIT
-    return len(x) / best(lambda: integrate_orbits(x, v, potential)), worst
+    default = integrate_orbits(x, v, potential)
+    rate = len(x) / best(lambda: integrate_orbits(x, v, potential))
+    print(f"melotte: default tolerance, {rate:.0f} orbits/s, max |dE/E| {default.energy_error.max():.1e}")
+    for tolerance in (1e-4, 1e-5, 3e-6, 1e-6, 1e-7):
+        result = integrate_orbits(x, v, potential, tolerance=tolerance, energy_gate=1.0)
+        worst = float(result.energy_error.max())
+        if worst < LIMIT:
+            print(f"melotte: tolerance {tolerance:g} meets the energy limit")
+            rate = len(x) / best(lambda t=tolerance: integrate_orbits(x, v, potential, tolerance=t))
+            return rate, worst
+    raise SystemExit("melotte misses the energy limit")
 
 
 def model_file() -> Path:
