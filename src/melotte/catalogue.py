@@ -46,6 +46,10 @@ class Catalogue:
         The survey's zero point, reference minus survey: ``median``, ``error``, ``mean``, ``sd`` (km/s), ``n``.
     zero_point_pairs : polars.DataFrame or None
         The stars behind it.
+    orbits : polars.DataFrame or None
+        Orbits and integrals of motion, schema `melotte.schema.DYNAMICS`.
+    snapshots : polars.DataFrame or None
+        Positions at the look-back times, schema `melotte.schema.SNAPSHOTS`.
     isochrones : Isochrones or None
         The isochrones the cool-dwarf rule used.
     config : Config
@@ -67,6 +71,8 @@ class Catalogue:
     survey: str
     zero_point: Mapping[str, float] | None
     zero_point_pairs: pl.DataFrame | None
+    orbits: pl.DataFrame | None
+    snapshots: pl.DataFrame | None
     isochrones: Isochrones | None
     config: Config
     config_name: str
@@ -256,6 +262,20 @@ class Plots:
         cluster = self.catalogue[name]
         listed = self.catalogue.member_list.filter(pl.col("cluster") == cluster.name)
         return figures.cmd_pair(listed, cluster.members, cluster.row, isochrone=cluster.isochrone(), axes=axes)
+
+    def eccentricity(self, *, axes: Sequence[Axes] | None = None) -> Figure:
+        """Eccentricity against apocentre (Fig. 9)."""
+        return figures.eccentricity(self._orbits, self.catalogue.frame, axes=axes)
+
+    def energy_momentum(self, *, axes: Sequence[Axes] | None = None) -> Figure:
+        """Energy against angular momentum (Fig. 11)."""
+        return figures.energy_momentum(self._orbits, self.catalogue.frame, axes=axes)
+
+    @property
+    def _orbits(self) -> pl.DataFrame:
+        if self.catalogue.orbits is None:
+            raise MelotteError("this catalogue has no orbits", hint="add a [galaxy] section to the configuration")
+        return self.catalogue.orbits
 
     def overview(self, *, axes: Sequence[Axes] | None = None) -> Figure:
         """Errors and scatter of all clusters against the number of stars."""

@@ -86,7 +86,7 @@ def run(
     data_dir: DataDir = None,
     from_stage: Annotated[
         str | None,
-        typer.Option("--from", help="Start from this saved stage: match, stars, velocity or metallicity."),
+        typer.Option("--from", help="Start from this saved stage: match, stars, velocity, metallicity or orbits."),
     ] = None,
     jobs: Jobs = None,
 ) -> None:
@@ -159,6 +159,44 @@ def show(
 
 
 @app.command()
+def orbits(
+    table: Annotated[Path, typer.Argument(help="Clusters or stars: a FITS, VOTable, ECSV or Parquet table.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory for the results.")],
+    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [galaxy] section.")] = None,
+    draws: Annotated[Path | None, typer.Option("--keep-draws", help="Write every draw to this Parquet file.")] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Orbits and integrals of motion of any table with positions, distances, proper motions and velocities."""
+    from .standalone import run_orbits
+
+    with _Bars() as bars:
+        result, files = run_orbits(table, out, config=config, draws=draws, jobs=jobs, progress=bars)
+    _out.print(result.summary(), markup=False)
+    for path in files:
+        _out.print(str(path), markup=False)
+
+
+@app.command(name="match")
+def match_positions(
+    spectra: Annotated[Path, typer.Argument(help="Parquet file or directory: spectrum_id, ra, dec, ref_epoch.")],
+    sources: Annotated[Path, typer.Argument(help="Parquet file or directory: source_id, ra, dec, pmra, pmdec...")],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file of the matches.")],
+    release: Annotated[str, typer.Option("--gaia-release", help="Gaia release of the sources: DR2 or DR3.")],
+    radius: Annotated[str, typer.Option("--radius", help="Search radius with its unit.")] = "3.5 arcsec",
+    jobs: Jobs = None,
+) -> None:
+    """Cross-match spectra with Gaia sources at the epoch of each spectrum: every source within the radius."""
+    from .standalone import run_match
+
+    with _Bars() as bars:
+        report = run_match(spectra, sources, out, radius=radius, gaia_release=release, jobs=jobs, progress=bars)
+    _out.print(
+        f"{report.n_pairs:,} pairs of {report.n_spectra:,} spectra and {report.n_sources_read:,} sources read: {out}",
+        markup=False,
+    )
+
+
+@app.command()
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Datasets; none lists them.")] = None,
     data_dir: DataDir = None,
@@ -200,11 +238,11 @@ def main(argv: list[str] | None = None) -> None:
     except MelotteError as error:
         if debug:
             raise
-        _err.print(f"melotte: {error}", markup=False)
+        _err.print(f"melotte: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
     except Exception as error:
         if debug:
             raise
         message = f"melotte: internal error: {type(error).__name__}: {error}"
-        _err.print(f"{message}\n  what to do: run again with --debug and report it", markup=False)
+        _err.print(f"{message}\n  what to do: run again with --debug and report it", markup=False, soft_wrap=True)
         sys.exit(1)

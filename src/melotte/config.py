@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from astropy import units as u
@@ -129,6 +129,9 @@ class Settings(BaseModel):
     """Base of every section: unknown keys are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 class ColumnSource(Settings):
@@ -417,7 +420,8 @@ class Config(Settings):
     velocity: VelocityConfig = VelocityConfig()
     zero_point: ZeroPointConfig = ZeroPointConfig()
     metallicity: MetallicityConfig = MetallicityConfig()
-    galaxy: GalaxyConfig = GalaxyConfig()
+    #: Orbits are computed if the file has a ``[galaxy]`` section, be it empty.
+    galaxy: GalaxyConfig | None = None
     gradients: GradientsConfig = GradientsConfig()
     figures: FiguresConfig = FiguresConfig()
     run: RunConfig = RunConfig()
@@ -458,7 +462,37 @@ def load(path: str | Path) -> Config:
     ConfigError
         If the file is missing, not TOML, or has a wrong key.
     """
-    path = Path(path)
+    return parse(_read_toml(Path(path)), where=path)
+
+
+def load_section(path: str | Path, name: str, model: type[SettingsT]) -> SettingsT:
+    """Read and validate one section of a TOML file, for a step that runs alone; the others are not looked at.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    name : str
+        The section; its defaults if the file has none.
+    model : type
+        Its settings class.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, not TOML, or has a wrong key in this section.
+    """
+    try:
+        return model.model_validate(_read_toml(Path(path)).get(name, {}))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, (name,)), where=path) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
@@ -470,10 +504,9 @@ def load(path: str | Path) -> Config:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=path) from error
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", where=path) from error
-    return parse(data, where=path)
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -482,10 +515,11 @@ def _key(location: tuple[int | str, ...]) -> str:
     return f"[{section}] {names}" if names else f"[{section}]"
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, within: tuple[str, ...] = ()) -> str:
     lines = []
     for problem in error.errors():
-        key = _key(problem["loc"]) if problem["loc"] else "the file"
+        location = (*within, *problem["loc"])
+        key = _key(location) if location else "the file"
         match problem["type"]:
             case "extra_forbidden":
                 text = f"{key}: unknown key"

@@ -18,7 +18,7 @@ from .errors import DatasetError, MelotteError, ReadError
 from .isochrones import load_isochrones
 from .members import read_members
 from .result import Step
-from .schema import CATALOGUE, MEMBER_STARS, MEMBERS
+from .schema import CATALOGUE, DYNAMICS, MEMBER_STARS, MEMBERS, SNAPSHOTS, Schema
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,8 +86,10 @@ def deliver(
 
     done(publish.write_table(catalogue.frame, CATALOGUE, out / "clusters", about=about))
     done(publish.write_table(catalogue.members, MEMBER_STARS, out / "members", about=about))
-    columns = publish.published_columns(CATALOGUE)
-    done(publish.write_paper_table(catalogue.frame, CATALOGUE, columns, out / "tables" / "clusters"))
+    if catalogue.orbits is not None and catalogue.snapshots is not None:
+        files += publish.write_table(catalogue.orbits, DYNAMICS, out / "orbits", about=about)
+        files += publish.write_table(catalogue.snapshots, SNAPSHOTS, out / "snapshots", about=about)
+    done(_published_table(catalogue, out / "tables" / "clusters"))
     pictures = []
     for stem, (draw, caption) in drawings.items():
         formats = list(dict.fromkeys([*catalogue.config.figures.formats, "png"]))
@@ -123,6 +125,16 @@ def deliver(
     return [*files, out / "provenance.json", out / "report.html"]
 
 
+def _published_table(catalogue: Catalogue, stem: Path) -> list[Path]:
+    """The columns of the published catalogue, those of the orbits included where there are any."""
+    frame, schema = catalogue.frame, CATALOGUE
+    if catalogue.orbits is not None:
+        more = [c for c in DYNAMICS if c.name not in CATALOGUE]
+        schema = CATALOGUE.extend(*more)
+        frame = frame.join(catalogue.orbits.select("cluster", *(c.name for c in more)), on="cluster", how="left")
+    return publish.write_paper_table(frame, schema, publish.published_columns(schema), stem)
+
+
 def cited(catalogue: Catalogue) -> list[tuple[str, str]]:
     """Key and text of every registered catalogue among the inputs."""
     names = {path.name for path, _ in catalogue.inputs.values()}
@@ -152,6 +164,9 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
     }
     if catalogue.zero_point:
         drawings["zero_point"] = (plot.zero_point, "Radial velocities of the reference minus those of the survey.")
+    if catalogue.orbits is not None:
+        drawings["eccentricity"] = (plot.eccentricity, "Eccentricity against apocentre, by age and by [Fe/H].")
+        drawings["energy_momentum"] = (plot.energy_momentum, "Energy against angular momentum, by age and by [Fe/H].")
     wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
     for name in dict.fromkeys(catalogue[name].name for name in wanted):
         drawings |= _cluster_drawings(catalogue, name)
@@ -246,6 +261,8 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         survey=settings.survey.name or settings.survey.adapter,
         zero_point=None,
         zero_point_pairs=None,
+        orbits=_read_if_there(out / "orbits.parquet", DYNAMICS),
+        snapshots=_read_if_there(out / "snapshots.parquet", SNAPSHOTS),
         isochrones=isochrones,
         config=settings,
         config_name=path.name,
@@ -254,3 +271,7 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         inputs={},
         started=started,
     )
+
+
+def _read_if_there(path: Path, schema: Schema) -> pl.DataFrame | None:
+    return publish.read_table(path, schema) if path.exists() else None

@@ -21,6 +21,7 @@ from .config import Config, SurveyConfig
 from .crossmatch.identify import identify
 from .delivery import deliver
 from .errors import ConfigError, DatasetError, EmptyResultError
+from .galaxy import dynamics
 from .isochrones import Isochrones, load_isochrones
 from .members import read_clusters, read_members
 from .publish.files import sha256
@@ -42,6 +43,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "stars": ("stars",),
     "velocity": ("velocity", "run"),
     "metallicity": ("metallicity", "clusters"),
+    "orbits": ("galaxy",),
 }
 
 #: Called with (stage, done, total); ``total`` is None while unknown.
@@ -131,9 +133,8 @@ def compute(
     job = _Job.open(config, data_dir=data_dir, out=out, jobs=jobs, progress=progress)
     first = _first_stage(from_stage, out)
     products: dict[str, Product] = {}
-    for number, (stage, work) in enumerate(
-        {"match": job.match, "stars": job.stars, "velocity": job.velocity, "metallicity": job.metallicity}.items()
-    ):
+    for number, stage in enumerate(STAGES):
+        work = getattr(job, stage)
         key = job.key(stage)
         if number < first:
             products[stage] = job.store.load(stage, key=key)
@@ -232,7 +233,7 @@ class _Job:
         content = {
             "version": __version__,
             "inputs": {name: digest for name, (_, digest) in sorted(self.inputs.items())},
-            "config": {section: resolved[section] for section in sections},
+            "config": {section: resolved.get(section) for section in sections},
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -366,6 +367,20 @@ class _Job:
         )
         return Product({"members": result.members, "catalogue": catalogue}, result.steps, (*result.notes, *notes))
 
+    def orbits(self, products: dict[str, Product]) -> Product:
+        """Orbits and integrals of motion, if the configuration has a ``[galaxy]`` section."""
+        if self.config.galaxy is None:
+            return Product({})
+        result = dynamics(
+            products["metallicity"].frames["catalogue"],
+            settings=self.config.galaxy,
+            rng=self.rng,
+            jobs=self.threads,
+            progress=self._part("orbits"),
+        )
+        notes = tuple(f"orbits: {note}" for note in result.notes)
+        return Product({"orbits": result.frame, "snapshots": result.snapshots}, result.steps, notes)
+
     def _part(self, stage: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(stage, done, total)
 
@@ -382,6 +397,8 @@ class _Job:
             survey=self.survey_name,
             zero_point=products["velocity"].facts.get("zero_point"),
             zero_point_pairs=products["velocity"].frames.get("zero_point"),
+            orbits=products["orbits"].frames.get("orbits"),
+            snapshots=products["orbits"].frames.get("snapshots"),
             isochrones=self.isochrones,
             config=self.config,
             config_name=self.where,

@@ -6,6 +6,7 @@ Nothing here touches pyplot or leaves a setting of matplotlib changed.
 from .cmd import cmd_pair
 from .comparison import FEH, RV, Quantity, compare, literature_panels
 from .look import DOUBLE, SINGLE, STYLE_FILE, save, style
+from .orbits import eccentricity, energy_momentum, orbit, positions
 from .overview import catalogue_overview
 from .parameters import kiel
 from .recovery import recovery
@@ -22,8 +23,12 @@ __all__ = [
     "catalogue_overview",
     "cmd_pair",
     "compare",
+    "eccentricity",
+    "energy_momentum",
     "kiel",
     "literature_panels",
+    "orbit",
+    "positions",
     "recovery",
     "rv_selection",
     "save",

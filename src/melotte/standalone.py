@@ -1,0 +1,153 @@
+"""Single steps on files of the user's own: what the command line offers besides the whole job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import polars as pl
+from astropy.io.registry import IORegistryError
+
+from . import publish
+from .config import CrossmatchConfig, GalaxyConfig, RunConfig, load_section
+from .crossmatch import MatchReport, match_files
+from .errors import ConfigError, CrossmatchError, ReadError
+from .galaxy import DynamicsResult, dynamics, parquet_sink
+from .randomness import Streams
+from .schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
+
+#: Called with (what is done, done, total).
+Progress = Callable[[str, int, int | None], None]
+
+
+def run_orbits(
+    table: Path,
+    out: Path,
+    *,
+    config: Path | None = None,
+    draws: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress,
+) -> tuple[DynamicsResult, list[Path]]:
+    """Orbits of the rows of any table.
+
+    Parameters
+    ----------
+    table : path
+        FITS, VOTable, ECSV or Parquet with the columns `melotte.galaxy.dynamics` names; units are converted.
+    out : path
+        Directory for ``orbits.*`` and ``snapshots.*``.
+    config : path, optional
+        TOML file with a ``[galaxy]`` section (and ``[run] seed``); the defaults otherwise.
+    draws : path, optional
+        Parquet file for every draw.
+    jobs : int, optional
+        Number of threads.
+    progress : callable
+        Called while sampling.
+
+    Returns
+    -------
+    result : DynamicsResult
+    files : list of path
+
+    Raises
+    ------
+    ReadError
+        If the table cannot be read.
+    ConfigError, SchemaError
+        If the configuration or the table is wrong.
+    """
+    settings, seed = GalaxyConfig(), RunConfig().seed
+    if config is not None:
+        settings = load_section(config, "galaxy", GalaxyConfig)
+        seed = load_section(config, "run", RunConfig).seed
+    with nullcontext() if draws is None else parquet_sink(draws) as sink:
+        result = dynamics(
+            read_orbit_input(table),
+            settings=settings,
+            rng=Streams(seed),
+            jobs=jobs or os.cpu_count() or 1,
+            progress=lambda done, total: progress("orbits", done, total),
+            sink=sink,
+        )
+    files = publish.write_table(result.frame, DYNAMICS, out / "orbits")
+    files += publish.write_table(result.snapshots, SNAPSHOTS, out / "snapshots")
+    return result, files
+
+
+def run_match(
+    spectra: Path,
+    sources: Path,
+    out: Path,
+    *,
+    radius: str,
+    gaia_release: str,
+    jobs: int | None = None,
+    progress: Progress,
+) -> MatchReport:
+    """Cross-match Parquet files; see `melotte.crossmatch.match_files`."""
+    if gaia_release not in {"DR2", "DR3"}:
+        raise CrossmatchError(f"{gaia_release!r} is no Gaia release", where="--gaia-release", expected="DR2 or DR3")
+    try:
+        settings = CrossmatchConfig.model_validate({"radius": radius})
+    except ValueError as error:
+        raise ConfigError(f"{radius!r} is no radius", where="--radius", expected='for example "3.5 arcsec"') from error
+    return match_files(
+        spectra,
+        sources,
+        out,
+        radius_arcsec=float(settings.radius.to_value("arcsec")),
+        gaia_release=gaia_release,
+        threads=jobs,
+        progress=progress,
+    )
+
+
+def _optional(name: str, unit: str, description: str) -> Column:
+    return Column(name, "float64", unit, "", description)
+
+
+#: What `melotte.galaxy.dynamics` can use; columns in other units are converted.
+ORBIT_INPUT = Schema(
+    "orbit input",
+    "Clusters or stars with positions, distances, proper motions and velocities",
+    (
+        CATALOGUE["cluster"],
+        *(CATALOGUE[name] for name in ("ra", "dec", "distance", "pmra", "pmdec")),
+        _optional("rv", "km / s", "Radial velocity"),
+        _optional("rv_error", "km / s", "Its error"),
+        *(CATALOGUE[name] for name in ("rv_med", "rv_med_error", "rv_corrected", "rv_corrected_error")),
+        _optional("distance_error", "pc", "Error of the distance"),
+        _optional("distance_modulus_error", "mag", "Error of the distance modulus"),
+        _optional("pmra_error", "mas / yr", "Error of pmra"),
+        _optional("pmdec_error", "mas / yr", "Error of pmdec"),
+        _optional("pmra_pmdec_corr", "", "Correlation of pmra and pmdec"),
+    ),
+)
+
+
+def read_orbit_input(path: Path) -> pl.DataFrame:
+    """Read the columns of `ORBIT_INPUT` a FITS, VOTable, ECSV or Parquet table has.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read.
+    SchemaError
+        If a column has the wrong type or unit, or ``cluster`` is missing.
+    """
+    from astropy.table import Table
+
+    if not path.is_file():
+        raise ReadError("no such file", where=path)
+    try:
+        if path.suffix == ".parquet":
+            frame = ORBIT_INPUT.conform(pl.read_parquet(path), where=path)
+        else:
+            frame = from_qtable(Table.read(path), ORBIT_INPUT, where=path)
+    except (OSError, ValueError, pl.exceptions.PolarsError, IORegistryError) as error:
+        raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
+    return frame.select(c for c in frame.columns if c == "cluster" or frame[c].null_count() < frame.height)
