@@ -128,7 +128,7 @@ class TabulatedPotential(Axisymmetric):
 
     The table is C4 and covers R and |z| up to 256 kpc; beyond, the multipoles l = 0 ... 12 of discs and bulge and the
     closed form of the halo go on to infinity. Force errors against the direct sum over rings, relative to the
-    force: below 1e-7 for 0.1 < R < 40 kpc and |z| < 20 kpc, typically 2e-9.
+    force: at most 5.4e-8 (median 1e-9) over 304 points with 0.1 < R < 40 kpc and |z| < 20 kpc, cell edges included.
     """
 
     def __init__(self, model: MassModel, table: Table | None = None) -> None:
