@@ -128,3 +128,23 @@ def test_boss_constant_error_is_reported(catalogues: dict[str, Catalogue]):
     used = catalogues["boss"].members.filter(pl.col("flag") == 12)
     assert used.height > 500
     assert (used["feh_error"] > 0.02).all()
+
+
+@pytest.mark.parametrize("name", ["M 67", "M67", "ngc_2682", "Cl NGC 2682"])
+def test_show_knows_every_name(lamost: Path, data_dir: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main(["show", name, "--out", str(lamost), "--data-dir", str(data_dir)])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("NGC_2682")
+
+
+def test_compare_with_the_literature(lamost: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]):
+    """LAMOST lies 4 to 5 km/s below Dias et al. 2021 in the same clusters, within the error of the median."""
+    with pytest.raises(SystemExit) as end:
+        main(["compare", str(lamost), "--with", "dias2021", "--until", "2022-08-01", "--data-dir", str(data_dir)])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert "this work - dias2021, rv: n = 12" in shown
+    assert "0 first determinations" in shown
+    assert (lamost / "figures" / "literature_rv.pdf").is_file()
+    assert pl.read_parquet(lamost / "tables" / "known_rv.parquet").height == 15

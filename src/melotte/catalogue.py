@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from . import figures
 from .config import Config
 from .errors import MelotteError
 from .isochrones import Isochrone, Isochrones
-from .members import comparable_name
+from .literature import LocalNames, load_resolver
 from .result import Step
 from .schema import CATALOGUE, MEMBER_STARS, to_qtable
 
@@ -62,6 +61,8 @@ class Catalogue:
         What a reader must know.
     inputs : mapping
         Role -> (path, SHA-256) of each input file.
+    data_dir : pathlib.Path or None
+        Local mirror, for the table of cluster names.
     """
 
     frame: pl.DataFrame
@@ -79,6 +80,7 @@ class Catalogue:
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
     inputs: Mapping[str, tuple[Path, str]]
+    data_dir: Path | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __len__(self) -> int:
@@ -88,21 +90,14 @@ class Catalogue:
         return iter(self.frame["cluster"])
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and comparable_name(name) in self._names
+        return name in self._names
 
     def __getitem__(self, name: str) -> ClusterView:
-        key = comparable_name(name)
-        if key not in self._names:
-            close = difflib.get_close_matches(key, self._names, n=3, cutoff=0.6)
-            raise MelotteError(
-                f"no cluster {name!r} among the {len(self)} of this catalogue",
-                hint=f"did you mean {' or '.join(self._names[c] for c in close)}?" if close else None,
-            )
-        return ClusterView(self, self._names[key])
+        return ClusterView(self, self._names.find(name))
 
     @cached_property
-    def _names(self) -> dict[str, str]:
-        return {comparable_name(name): name for name in self.frame["cluster"]}
+    def _names(self) -> LocalNames:
+        return LocalNames(self.frame["cluster"], lambda: load_resolver(data_dir=self.data_dir))
 
     @property
     def plot(self) -> Plots:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -194,6 +195,25 @@ def match_positions(
         f"{report.n_pairs:,} pairs of {report.n_spectra:,} spectra and {report.n_sources_read:,} sources read: {out}",
         markup=False,
     )
+
+
+@app.command()
+def compare(
+    out: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
+    names: Annotated[list[str], typer.Option("--with", help="Literature catalogue; give it once for each.")],
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="List first determinations against what was out by then."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare the clusters of a run with literature catalogues: offsets, scatter, outliers, what is new."""
+    from .standalone import run_compare
+
+    found, files = run_compare(out, names, until=until.date() if until else None, data_dir=data_dir)
+    _out.print(found.summary(), markup=False)
+    for path in files:
+        _out.print(str(path), markup=False)
 
 
 @app.command()

@@ -269,6 +269,7 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         steps=tuple(steps),
         notes=(*notes, *missing),
         inputs={},
+        data_dir=mirror,
         started=started,
     )
 

@@ -405,6 +405,7 @@ class _Job:
             steps=tuple(step for part in everything if part is not self.clusters for step in part.steps),
             notes=tuple(dict.fromkeys(notes)),
             inputs=self.inputs,
+            data_dir=self.data_dir,
             started=self.started,
         )
 

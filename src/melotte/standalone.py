@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 from astropy.io.registry import IORegistryError
 
-from . import publish
+from . import figures, publish
 from .config import CrossmatchConfig, GalaxyConfig, RunConfig, load_section
 from .crossmatch import MatchReport, match_files
 from .errors import ConfigError, CrossmatchError, ReadError
 from .galaxy import DynamicsResult, dynamics, parquet_sink
+from .literature import Review, from_catalogue, review
 from .randomness import Streams
 from .schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
 
@@ -108,6 +110,39 @@ def run_match(
 
 def _optional(name: str, unit: str, description: str) -> Column:
     return Column(name, "float64", unit, "", description)
+
+
+def run_compare(
+    out: Path, names: Sequence[str], *, until: date | None = None, data_dir: Path | None = None
+) -> tuple[Review, list[Path]]:
+    """Compare a finished run, or a literature catalogue, with others.
+
+    Parameters
+    ----------
+    out : path
+        Directory of a finished run; the tables go to its ``tables/`` and ``figures/``.
+    names : sequence of str
+        Literature catalogues (`melotte.literature`).
+    until : datetime.date, optional
+        Keep a ledger of first determinations against what was published by then.
+    data_dir : path, optional
+        Local mirror.
+
+    Returns
+    -------
+    review : Review
+    files : list of path
+    """
+    frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
+    found = review(from_catalogue(frame), names, until=until, data_dir=data_dir, catalogue=frame)
+    files: list[Path] = []
+    for stem, (table, schema) in found.tables.items():
+        files += publish.write_table(table, schema, out / "tables" / stem)
+    for quantity, comparisons in found.comparisons.items():
+        frames = {title: comparison.frame for title, comparison in comparisons.items()}
+        figure = figures.literature_panels(frames, quantity={"rv": figures.RV, "feh": figures.FEH}[quantity])
+        files += figures.save(figure, out / "figures" / f"literature_{quantity}")
+    return found, files
 
 
 #: What `melotte.galaxy.dynamics` can use; columns in other units are converted.
