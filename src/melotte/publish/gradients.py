@@ -1,0 +1,105 @@
+"""Products of the metallicity distribution: Table 6 in LaTeX, ECSV and CDS form, the comparison, the posteriors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..gradients import GradientsResult, posterior_tree, table6_latex
+from ..schema import Column, Schema
+from ..schema.gradients import COMPARISON, GRADIENTS
+from .about import About
+from .files import replacing, write_text
+from .paper import format_value
+from .tables import write_table
+
+_WIDTH = 80
+
+
+def write_gradients(result: GradientsResult, folder: Path, *, about: About | None = None) -> list[Path]:
+    """Write the parameters, the comparison and the posteriors.
+
+    Parameters
+    ----------
+    result : GradientsResult
+    folder : pathlib.Path
+        Made if it is not there.
+    about : About, optional
+        Citations.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``gradients.ecsv``, ``gradients.dat`` with ``gradients.ReadMe`` (CDS), ``model_comparison.ecsv``, one
+        ``table6_MODEL.tex`` per model, ``gradients.nc`` (ArviZ InferenceData of every fit, see
+        `melotte.gradients.fit_group`).
+
+    Raises
+    ------
+    PublishError
+        If a file cannot be written or does not read back equal.
+    """
+    paths = write_table(result.frame, GRADIENTS, folder / "gradients", ("ecsv",), about=about)
+    data, description = cds(result.frame, GRADIENTS, "gradients.dat")
+    paths.append(write_text(folder / "gradients.dat", data))
+    paths.append(write_text(folder / "gradients.ReadMe", description))
+    paths += write_table(result.comparison, COMPARISON, folder / "model_comparison", ("ecsv",), about=about)
+    shown = tuple(p for p in result.frame["predictor"].unique(maintain_order=True) if not _past(p))
+    for model in result.frame["model"].unique(maintain_order=True):
+        stem = f"table6_{model.replace(' + ', '_')}"
+        text = table6_latex(result.frame, model=model, predictors=shown)
+        paths.append(write_text(folder / f"{stem}.tex", text))
+    path = folder / "gradients.nc"
+    with replacing(path) as temporary:
+        tree: Any = posterior_tree(result.fits)
+        tree.to_netcdf(temporary, engine="h5netcdf")
+    return [*paths, path]
+
+
+def _past(predictor: str) -> bool:
+    """Whether it is a place at a look-back time other than today."""
+    return predictor.endswith("_myr") and predictor != "r_gc_0_myr"
+
+
+def cds(frame: pl.DataFrame, schema: Schema, name: str) -> tuple[str, str]:
+    """A table in fixed width and its byte-by-byte description (CDS, Standards for Astronomical Catalogues 2.0).
+
+    Returns
+    -------
+    data : str
+        One line per row; missing values are blank.
+    description : str
+        The "Byte-by-byte Description" section of a ReadMe.
+    """
+    columns = [(c, [format_value(v, c) for v in frame[c.name]]) for c in schema]
+    widths = [max([1, *(len(t) for t in texts)]) for _, texts in columns]
+    lines = []
+    for row in range(frame.height):
+        cells = [
+            texts[row].ljust(w) if c.dtype in {"string", "bool"} else texts[row].rjust(w)
+            for (c, texts), w in zip(columns, widths, strict=True)
+        ]
+        lines.append(" ".join(cells).rstrip())
+    rule = "-" * _WIDTH
+    head = [f"Byte-by-byte Description of file: {name}", rule, "   Bytes Format Units   Label     Explanations", rule]
+    start = 1
+    for (column, texts), width in zip(columns, widths, strict=True):
+        head.append(_describe(column, texts, start, width))
+        start += width + 1
+    return "\n".join([*lines, ""]), "\n".join([*head, rule, ""])
+
+
+def _describe(column: Column, texts: list[str], start: int, width: int) -> str:
+    if column.dtype in {"string", "bool"}:
+        form = f"A{width}"
+    elif column.dtype in {"int32", "int64"}:
+        form = f"I{width}"
+    else:
+        decimals = max((len(t.partition(".")[2]) for t in texts), default=0)
+        form = f"F{width}.{decimals}"
+    end = start + width - 1
+    place = f"{start:4d}-{end:4d}" if end > start else f"     {start:4d}"
+    mark = "? " if "" in texts else ""
+    return f"{place} {form:<6} {column.unit or '---':<7} {column.cds_label:<9} {mark}{column.description}"
