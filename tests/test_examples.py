@@ -147,4 +147,4 @@ def test_compare_with_the_literature(lamost: Path, data_dir: Path, capsys: pytes
     assert "this work - dias2021, rv: n = 12" in shown
     assert "0 first determinations" in shown
     assert (lamost / "figures" / "literature_rv.pdf").is_file()
-    assert pl.read_parquet(lamost / "tables" / "known_rv.parquet").height == 15
+    assert pl.read_parquet(lamost / "tables" / "known_rv.parquet").height == 12  # those in Dias et al.
