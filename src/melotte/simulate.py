@@ -2,9 +2,9 @@
 
 The generative model, with the source of each choice:
 
-- Clusters: Galactic heights from an exponential disc of 80 pc scale height, distance log-uniform in 0.2-5 kpc, log age uniform in
-  7-9.7, [Fe/H] falling by 0.06 dex/kpc (Spina et al. 2022, Universe 8, 87) with 0.06 dex scatter, velocities on a flat
-  rotation curve with 10 km/s dispersion. Within the LAMOST footprint (dec > -10 deg).
+- Clusters: heights from an exponential disc of 80 pc scale height, distance log-uniform in 0.2-5 kpc, log age uniform
+  in 7-9.7, [Fe/H] falling by 0.06 dex/kpc (Spina et al. 2022, Universe 8, 87) with 0.06 dex scatter, velocities on a
+  flat rotation curve with 10 km/s dispersion. Within the LAMOST footprint (dec > -10 deg).
 - Stars: Salpeter masses on a toy main sequence and giant branch; 44 % of them binaries with the period distribution of
   Raghavan et al. 2010 (ApJS 190, 1), uniform mass ratio, circular orbits; 0.8 km/s internal dispersion.
 - Spectra: S/N from magnitude; RV errors as LAMOST publishes them (medians of the members of fifteen clusters in a
