@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 from pathlib import Path
 
-from melotte.schema import TABLES, Schema
+from melotte.schema import DYNAMICS, SNAPSHOTS, TABLES, Schema
 
 project = "Melotte"
 author = "The Melotte developers"
@@ -56,8 +56,9 @@ def _write_columns(*_: object) -> None:
     """Write the page of all columns from the schema, so that it cannot disagree with the files."""
     target = Path(__file__).parent / "generated" / "columns.md"
     target.parent.mkdir(exist_ok=True)
+    tables = {**TABLES, "orbits": DYNAMICS, "snapshots": SNAPSHOTS}
     intro = "# Every column\n\nGenerated from the schema that also writes the files.\n\n"
-    text = intro + "\n".join(_columns(name, table) for name, table in TABLES.items())
+    text = intro + "\n".join(_columns(name, table) for name, table in tables.items())
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         target.write_text(text, encoding="utf-8")
 
