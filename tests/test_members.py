@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from melotte.config import ClustersConfig, MembersConfig
 from melotte.errors import ConfigError, DatasetError, EmptyResultError, ReadError, SchemaError
-from melotte.members import comparable_name, read_clusters, read_members
+from melotte.literature import canonical
+from melotte.members import read_clusters, read_members
 from melotte.result import Result
 from melotte.schema import CLUSTERS, MEMBERS
 from survey_files import write_csv, write_fits, write_parquet, write_votable
@@ -170,11 +171,6 @@ def test_no_membership_list(tmp_path: Path) -> None:
         members(path)
 
 
-def test_comparable_name() -> None:
-    assert comparable_name("NGC_2682") == comparable_name("ngc 2682") == "ngc2682"
-    assert comparable_name("UBC_1") != comparable_name("UBC_11")
-
-
 # --- cluster catalogues ----------------------------------------------------------------------------------------
 
 
@@ -231,11 +227,11 @@ def test_a_cluster_listed_twice(tmp_path: Path) -> None:
 def test_real_2018_members_reproduce_the_2020_counts(data_dir: Path) -> None:
     """PMemb >= 0.7 of the 2018 lists gives nbstars07 of the 2020 catalogue for every shared cluster; > 0.7 does not."""
     counts = read_clusters(ClustersConfig(catalogue="cantat2020"), data_dir=data_dir).frame
-    counts = counts.select("n_members", name=pl.col("cluster").map_elements(comparable_name, return_dtype=pl.String))
+    counts = counts.select("n_members", name=pl.col("cluster").map_elements(canonical, return_dtype=pl.String))
     for probability, agree in ((">= 0.7", True), ("> 0.7", False)):
         result = read_members(MembersConfig(catalogue="cantat2018", probability=probability), data_dir=data_dir)
         ours = result.frame.group_by("cluster").len()
-        ours = ours.with_columns(name=pl.col("cluster").map_elements(comparable_name, return_dtype=pl.String))
+        ours = ours.with_columns(name=pl.col("cluster").map_elements(canonical, return_dtype=pl.String))
         both = ours.join(counts, on="name")
         assert both.height > 1150
         assert (both["len"] == both["n_members"]).all() == agree

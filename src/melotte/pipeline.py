@@ -104,32 +104,7 @@ def compute(
     jobs: int | None = None,
     progress: Progress = silent,
 ) -> Catalogue:
-    """Make a cluster catalogue without writing its products.
-
-    Parameters
-    ----------
-    config : path, dict or Config
-        The configuration (see :mod:`melotte.config`).
-    data_dir : path, optional
-        Local mirror of the published catalogues; ``MELOTTE_DATA_DIR`` and the cache of ``melotte fetch`` otherwise.
-    out : path, optional
-        Directory below which the stages are saved. Nothing is written without it.
-    from_stage : str, optional
-        Start from this stage with what a previous run saved in ``out``.
-    jobs : int, optional
-        Number of threads; all cores by default. The result does not depend on it.
-    progress : callable, optional
-        Called with the stage, the amount done and the total.
-
-    Returns
-    -------
-    Catalogue
-
-    Raises
-    ------
-    MelotteError
-        If the configuration or an input is wrong, or a step leaves nothing to go on with.
-    """
+    """Make a cluster catalogue without writing its products: `run`, but only the stages are saved in ``out``."""
     job = _Job.open(config, data_dir=data_dir, out=out, jobs=jobs, progress=progress)
     first = _first_stage(from_stage, out)
     products: dict[str, Product] = {}
@@ -336,10 +311,12 @@ class _Job:
         if reference is None:
             return Product(frames, result.steps, result.notes)
         zero = velocity.zero_point(result.members, reference, settings=self.config.zero_point)
+        same = self.inputs["zero-point reference"][1] == self.inputs["survey"][1]
+        itself = ("the zero-point reference is the survey itself: the zero point says nothing",) if same else ()
         return Product(
             {**frames, "zero_point": zero.pairs},
             result.steps,
-            (*result.notes, *zero.notes),
+            (*result.notes, *zero.notes, *itself),
             {"zero_point": zero.numbers()},
         )
 
@@ -361,11 +338,20 @@ class _Job:
             self.clusters.frame,
             zero_point=before.facts.get("zero_point"),
         )
+        cold = sum(step.lost.get("without Teff", 0) for step in result.steps)
+        hint = (
+            f"{cold:,} stars have no effective temperature and are not used for [Fe/H]; [metallicity] missing_teff = "
+            '"accept" would use them',
+        )
         unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
         notes = (
             (f"{unlisted} clusters are not in the cluster catalogue and have no age or distance",) if unlisted else ()
         )
-        return Product({"members": result.members, "catalogue": catalogue}, result.steps, (*result.notes, *notes))
+        return Product(
+            {"members": result.members, "catalogue": catalogue},
+            result.steps,
+            (*result.notes, *notes, *(hint if cold else ())),
+        )
 
     def orbits(self, products: dict[str, Product]) -> Product:
         """Orbits and integrals of motion, if the configuration has a ``[galaxy]`` section."""

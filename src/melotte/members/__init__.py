@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .clusters import comparable_name, read_clusters
+from .clusters import read_clusters
 from .lists import read_members
 
-__all__ = ["comparable_name", "read_clusters", "read_members"]
+__all__ = ["read_clusters", "read_members"]

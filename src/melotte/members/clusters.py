@@ -18,11 +18,6 @@ from .catalogues import CLUSTER_CATALOGUES
 from .columns import mapped, read_columns, wrapped
 
 
-def comparable_name(name: str) -> str:
-    """A cluster name for comparing: case, blanks, underscores and hyphens do not count (no alias is resolved)."""
-    return "".join(c for c in name.lower() if c not in " _-")
-
-
 def read_clusters(config: ClustersConfig, *, data_dir: Path | None = None) -> Result:
     """Read a cluster catalogue.
 
