@@ -234,7 +234,12 @@ class _Job:
         lost: dict[str, int] = {}
         done = 0
         for batch in survey.batches():
-            result = identify(batch, self.member_list.frame, settings=self.config.crossmatch)
+            result = identify(
+                batch,
+                self.member_list.frame,
+                settings=self.config.crossmatch,
+                gaia_releases=survey.gaia_releases,
+            )
             spectra.append(batch.join(result.frame, on="spectrum_id", how="semi"))
             matches.append(result.frame)
             done += batch.height
