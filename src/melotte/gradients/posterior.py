@@ -69,7 +69,7 @@ def inference_data(fit: Fit, *, draws: int = 4000) -> xr.DataTree:
     return out
 
 
-def posterior_tree(fits: Sequence[Fit], *, draws: int = 4000) -> xr.DataTree:
+def posterior_tree(fits: Sequence[Fit], *, draws: int = 2000) -> xr.DataTree:
     """All fits in one tree, each under `fit_group`."""
     import xarray as xr
 
