@@ -61,6 +61,14 @@ class Recovery:
             f"truth within 1 sigma {self.within_1:6.1%}   within 3 sigma {self.within_3:6.1%}"
         )
 
+    @property
+    def sentence(self) -> str:
+        """The same for the report."""
+        return (
+            f"bias {self.bias:+.3f} {self.unit}; truth within 1 sigma for {self.within_1:.1%}, within 3 sigma for "
+            f"{self.within_3:.1%} of {self.n} clusters with {MINIMUM_STARS} or more stars"
+        )
+
 
 def recover(catalogue: pl.DataFrame, truth: pl.DataFrame) -> tuple[Recovery, ...]:
     """Compare a catalogue with the truth.
@@ -135,7 +143,7 @@ def run_demo(
     catalogue = compute(config, data_dir=inputs, out=out, jobs=jobs, progress=progress)
     recovered = recover(catalogue.frame, survey.truth)
     extra = Extra(
-        facts={f"recovered {r.quantity}": str(r) for r in recovered},
+        facts={f"recovered {r.quantity}": r.sentence for r in recovered},
         pictures={
             "recovery": (
                 figures.recovery(catalogue.frame, survey.truth, minimum_stars=MINIMUM_STARS),
