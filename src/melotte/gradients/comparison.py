@@ -49,7 +49,7 @@ def loo(log_likelihood: Array) -> tuple[Array, Array]:
 
     stats: Any = array_stats
     flat = log_likelihood.reshape(-1, log_likelihood.shape[2])
-    weight, k = stats.psislw(-flat.T[:, None, :], axis=[-2, -1])
+    weight, k = stats.psislw(flat.T[:, None, :], axis=[-2, -1])
     terms = np.asarray(weight).reshape(flat.shape[1], -1) + flat.T
     top = terms.max(axis=1)
     return top + np.log(np.exp(terms - top[:, None]).sum(axis=1)), np.atleast_1d(np.asarray(k, dtype=np.float64))
