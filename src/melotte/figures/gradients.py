@@ -104,8 +104,11 @@ def metallicity_distribution(
     size = (DOUBLE if columns > 1 else SINGLE, 2.35 * rows + 0.5 if columns > 2 else 3.1 * rows + 0.4)
     figure, panels = make_axes(axes, (rows, columns), size, sharey=axes is None)
     y = np.concatenate([f.sample.y for f in chosen])
-    low, high = np.percentile(y, [1.0, 99.0])
-    low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
+    # Five robust standard deviations: one wrong [Fe/H] does not press the rest together.
+    middle = float(np.median(y))
+    reach = 5.0 * max(1.4826 * float(np.median(np.abs(y - middle))), 0.01)
+    low, high = max(float(y.min()), middle - reach), min(float(y.max()), middle + reach)
+    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
     handles: dict[str, Line2D] = {}
     for panel, (ax, name) in enumerate(zip(panels, names, strict=False)):
         here = [f for f in chosen if f.predictor.name == name]
