@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import emcee
 import numpy as np
 import polars as pl
 import pytest
@@ -21,6 +22,7 @@ from melotte.gradients.comparison import loo, waic
 from melotte.gradients.fit import Fit
 from melotte.gradients.groups import Sample, predictor, prepare
 from melotte.gradients.models import SLOPE, Problem, _true_x
+from melotte.gradients.proposals import whole_half
 from melotte.gradients.sampling import Settings, sample
 from melotte.publish.gradients import cds, write_gradients
 from melotte.randomness import Streams
@@ -132,6 +134,23 @@ def test_emcee_finds_the_exact_posterior() -> None:
     assert drawn.converged
     assert np.abs((drawn.median - exact.median) / exact.sd).max() < 0.02
     assert np.abs((drawn.p84 - drawn.p16) / (exact.p84 - exact.p16) - 1).max() < 0.03
+
+
+@pytest.mark.parametrize("name", ["StretchMove", "DEMove"])
+def test_moves_of_half_an_ensemble_are_those_of_emcee(name: str) -> None:
+    """The same seed gives the same chain, number by number."""
+    problem = Problem(Model("line", scatter=True), clusters("line", n=15, scatter=0.05))
+    start = np.array([-0.15, 0.0, 0.06]) + 0.01 * np.random.default_rng(1).standard_normal((32, 3))
+    chains = []
+    for wrap in (False, True):
+        move = getattr(emcee.moves, name)()
+        move = whole_half(move, problem.log_posterior) if wrap else move
+        sampler = emcee.EnsembleSampler(32, 3, problem.log_posterior, vectorize=True, moves=move)
+        sampler.random_state = np.random.RandomState(3).get_state()
+        sampler.run_mcmc(start, 200)
+        chains.append(sampler.get_chain())
+    assert np.array_equal(*chains)
+    assert len(np.unique(chains[0][:, 0, 0])) > 20
 
 
 @pytest.mark.parametrize("shape", ["broken", "plateau"])

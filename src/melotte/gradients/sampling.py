@@ -11,7 +11,7 @@ from ..randomness import Streams
 from .groups import Array
 from .models import Problem
 from .optimum import Optimum, find, gaussian, is_gaussian
-from .proposals import KneeProposal, OutlierProposal, StudentProposal
+from .proposals import KneeProposal, OutlierProposal, StudentProposal, whole_half
 
 #: Independent draws of an exact posterior, in chains of equal length.
 EXACT_CHAINS: Final = 4
@@ -176,7 +176,7 @@ def _emcee(problem: Problem, optimum: Optimum, settings: Settings, rng: Streams,
         else:
             long = KneeProposal(problem, optimum.point)
         # Differential evolution reaches what the other proposals miss.
-        out = [(emcee.moves.MHMove(long), 0.8), (emcee.moves.DEMove(), 0.2)]
+        out = [(emcee.moves.MHMove(long), 0.8), (whole_half(emcee.moves.DEMove(), problem.log_posterior), 0.2)]
         return out + ([(emcee.moves.MHMove(OutlierProposal()), 0.5)] if problem.model.outliers else [])
 
     start = _first_walkers(problem, optimum, settings.walkers, rng.generator(f"{name} start"))
@@ -205,8 +205,11 @@ def _emcee(problem: Problem, optimum: Optimum, settings: Settings, rng: Streams,
 
 
 def _legacy(problem: Problem, optimum: Optimum, settings: Settings, rng: Streams, name: str) -> Posterior:
+    import emcee
+
     start = _first_walkers(problem, optimum, LEGACY_WALKERS, rng.generator(f"{name} start"))
-    sampler = _sampler(problem, LEGACY_WALKERS, None, rng, name)
+    stretch = whole_half(emcee.moves.StretchMove(), problem.log_posterior)  # emcee's default
+    sampler = _sampler(problem, LEGACY_WALKERS, stretch, rng, name)
     sampler.run_mcmc(start, LEGACY_STEPS, skip_initial_state_check=True)
     return _judge(problem, sampler.get_chain(discard=_LEGACY_DISCARD), optimum, settings, "emcee (legacy)")
 
