@@ -1,27 +1,21 @@
-"""Single steps on files of the user's own: what the command line offers besides the whole job."""
+"""``melotte orbits``: orbits of any table of clusters or stars."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import date
 from pathlib import Path
 
 import polars as pl
 from astropy.io.registry import IORegistryError
 
-from . import figures, publish
-from .config import CrossmatchConfig, GalaxyConfig, RunConfig, load_section
-from .crossmatch import MatchReport, match_files
-from .errors import ConfigError, CrossmatchError, ReadError
-from .galaxy import DynamicsResult, dynamics, parquet_sink
-from .literature import Review, from_catalogue, review
-from .randomness import Streams
-from .schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
-
-#: Called with (what is done, done, total).
-Progress = Callable[[str, int, int | None], None]
+from .. import publish
+from ..config import GalaxyConfig, RunConfig, load_section
+from ..errors import ReadError
+from ..galaxy import DynamicsResult, dynamics, parquet_sink
+from ..randomness import Streams
+from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
+from .progress import Progress
 
 
 def run_orbits(
@@ -80,69 +74,8 @@ def run_orbits(
     return result, files
 
 
-def run_match(
-    spectra: Path,
-    sources: Path,
-    out: Path,
-    *,
-    radius: str,
-    gaia_release: str,
-    jobs: int | None = None,
-    progress: Progress,
-) -> MatchReport:
-    """Cross-match Parquet files; see `melotte.crossmatch.match_files`."""
-    if gaia_release not in {"DR2", "DR3"}:
-        raise CrossmatchError(f"{gaia_release!r} is no Gaia release", where="--gaia-release", expected="DR2 or DR3")
-    try:
-        settings = CrossmatchConfig.model_validate({"radius": radius})
-    except ValueError as error:
-        raise ConfigError(f"{radius!r} is no radius", where="--radius", expected='for example "3.5 arcsec"') from error
-    return match_files(
-        spectra,
-        sources,
-        out,
-        radius_arcsec=float(settings.radius.to_value("arcsec")),
-        gaia_release=gaia_release,
-        threads=jobs,
-        progress=progress,
-    )
-
-
 def _optional(name: str, unit: str, description: str) -> Column:
     return Column(name, "float64", unit, "", description)
-
-
-def run_compare(
-    out: Path, names: Sequence[str], *, until: date | None = None, data_dir: Path | None = None
-) -> tuple[Review, list[Path]]:
-    """Compare a finished run, or a literature catalogue, with others.
-
-    Parameters
-    ----------
-    out : path
-        Directory of a finished run; the tables go to its ``tables/`` and ``figures/``.
-    names : sequence of str
-        Literature catalogues (`melotte.literature`).
-    until : datetime.date, optional
-        Keep a ledger of first determinations against what was published by then.
-    data_dir : path, optional
-        Local mirror.
-
-    Returns
-    -------
-    review : Review
-    files : list of path
-    """
-    frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
-    found = review(from_catalogue(frame), names, until=until, data_dir=data_dir, catalogue=frame)
-    files: list[Path] = []
-    for stem, (table, schema) in found.tables.items():
-        files += publish.write_table(table, schema, out / "tables" / stem)
-    for quantity, comparisons in found.comparisons.items():
-        frames = {title: comparison.frame for title, comparison in comparisons.items()}
-        figure = figures.literature_panels(frames, quantity={"rv": figures.RV, "feh": figures.FEH}[quantity])
-        files += figures.save(figure, out / "figures" / f"literature_{quantity}")
-    return found, files
 
 
 #: What `melotte.galaxy.dynamics` can use; columns in other units are converted.
