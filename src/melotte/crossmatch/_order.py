@@ -104,9 +104,9 @@ def fill_index(ra, dec, height, n_zones, low, high, first):  # type: ignore[no-u
     return scale, start, order
 
 
-@compiled(numba.int64, INTS, LONGS, FLOATS, FLOATS)
-def account(n_spectra, spectrum, source_id, separation, g_mag):  # type: ignore[no-untyped-def]
-    """Canonical order of the pairs, number of sources and flux fraction per spectrum.
+@compiled(numba.int64, numba.int64, INTS, LONGS, FLOATS, FLOATS)
+def account(begin_spectrum, end_spectrum, spectrum, source_id, separation, g_mag):  # type: ignore[no-untyped-def]
+    """Canonical order of the pairs, number of sources and flux fraction, for a range of spectra.
 
     Returns
     -------
@@ -119,17 +119,22 @@ def account(n_spectra, spectrum, source_id, separation, g_mag):  # type: ignore[
     conflict : int
         A pair whose source_id occurs again for the same spectrum with another separation; -1 if none.
     """
-    n = len(spectrum)
+    n_spectra = end_spectrum - begin_spectrum
     start = np.zeros(n_spectra + 1, dtype=np.int32)
-    for i in range(n):
-        start[spectrum[i] + 1] += 1
+    for i in range(len(spectrum)):
+        s = spectrum[i] - begin_spectrum
+        if 0 <= s < n_spectra:
+            start[s + 1] += 1
     for s in range(n_spectra):
         start[s + 1] += start[s]
+    n = start[n_spectra]
     fill = start[:-1].copy()
     order = np.empty(n, dtype=np.int32)
-    for i in range(n):
-        order[fill[spectrum[i]]] = i
-        fill[spectrum[i]] += 1
+    for i in range(len(spectrum)):
+        s = spectrum[i] - begin_spectrum
+        if 0 <= s < n_spectra:
+            order[fill[s]] = i
+            fill[s] += 1
     number = np.empty(n, dtype=np.int32)
     fraction = np.empty(n, dtype=np.float64)
     conflict = -1

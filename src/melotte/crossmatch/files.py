@@ -14,8 +14,7 @@ import json
 import logging
 import os
 import shutil
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
 from ..errors import CrossmatchError
-from .index import FloatArray, OrderedPairs, Pairs, SkyIndex, Sources, check_positions, floats, in_order, release_epoch
+from .index import OrderedPairs, Pairs, SkyIndex, Sources, check_positions, floats, in_order, release_epoch
 from .local import check_unique_spectra
 from .parquet import WHOLE_SKY, Files, Writer, identity_of, to_arrow
+from .stream import SourceStream
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,10 @@ Progress = Callable[[str, int, int], None]
 
 _SOURCE_COLUMNS = ("source_id", "ra", "dec", "ref_epoch", "pmra", "pmdec", "phot_g_mean_mag")
 _SPECTRUM_COLUMNS = ("spectrum_id", "ra", "dec", "ref_epoch")
-#: Rows of a batch in one thread, and of a row group written.
+#: Rows of a row group written.
 _BATCH = 500_000
+#: Row groups of sources read before the index is ready.
+_AHEAD = 12
 
 
 @dataclass(frozen=True)
@@ -182,14 +183,16 @@ def _pairs(
     check_positions(chunk, "spectrum_id", what="spectra")
     unique = pool.submit(check_unique_spectra, chunk["spectrum_id"])
     dec, epoch = floats(chunk, "dec"), floats(chunk, "ref_epoch")
-    index = SkyIndex(floats(chunk, "ra"), dec, epoch, radius_arcsec=radius_arcsec)
-    wanted = [g for g in gaia.groups() if _near(gaia, g, dec, epoch, radius_arcsec, gaia_release)]
+    stream = SourceStream(gaia, gaia_release)
+    wanted = stream.near(dec, epoch, radius_arcsec)
     rows = [gaia.metadata[i].row_group(j).num_rows for i, j in wanted]
-    # One open file per thread: readers share no state.
-    local = threading.local()
-    futures: list[Future[list[Pairs]]] = [
-        pool.submit(_search_group, gaia, g, index, gaia_release, local) for g in wanted
-    ]
+    # The first sources are read while the index is made, which keeps one processor busy.
+    early = [pool.submit(list, stream.read(g)) for g in wanted[:_AHEAD]]
+    index = SkyIndex(floats(chunk, "ra"), dec, epoch, radius_arcsec=radius_arcsec)
+    # In the order of submission: a thread never waits for a batch that is still in the queue.
+    futures = [pool.submit(_search_read, index, batches) for batches in early]
+    futures += [pool.submit(_search, index, stream.read(g)) for g in wanted[_AHEAD:]]
+    del early
     found: list[Pairs] = []
     done, total = 0, sum(rows)
     try:
@@ -203,59 +206,15 @@ def _pairs(
         for future in futures:
             future.cancel()
     del index, futures
-    return in_order(Pairs.join(found), chunk["spectrum_id"]), total
+    return in_order(Pairs.join(found), chunk["spectrum_id"], pool=pool), total
 
 
-def _near(
-    gaia: Files, group: tuple[int, int], dec: FloatArray, epoch: FloatArray, radius_arcsec: float, release: str
-) -> bool:
-    """Whether a row group can hold a source within the radius of a spectrum, judged by its statistics."""
-    if not len(dec):
-        return False
-    limits = gaia.limits(group, "dec")
-    if limits is None:
-        return True
-    reach = radius_arcsec / 3600.0
-    if "pmra" in gaia.columns and "pmdec" in gaia.columns:
-        pmra, pmdec = gaia.limits(group, "pmra"), gaia.limits(group, "pmdec")
-        at = gaia.limits(group, "ref_epoch") if "ref_epoch" in gaia.columns else (release_epoch(release),) * 2
-        if pmra is None or pmdec is None or at is None:
-            return True
-        times = np.where(np.isnan(epoch), J2000, epoch)
-        # A row without ref_epoch has that of the release, which the statistics do not show.
-        epochs = (*at, release_epoch(release))
-        years = max(abs(times.min() - t) for t in epochs), max(abs(times.max() - t) for t in epochs)
-        fastest = np.hypot(max(map(abs, pmra)), max(map(abs, pmdec)))
-        reach += fastest * max(years) / 3.6e6
-    slack = 1e-9
-    return bool(limits[0] - reach - slack <= dec.max() and limits[1] + reach + slack >= dec.min())
+def _search(index: SkyIndex, batches: Iterable[Sources]) -> list[Pairs]:
+    return [pairs for pairs in map(index.find, batches) if len(pairs.spectrum)]
 
 
-def _search_group(
-    gaia: Files, group: tuple[int, int], index: SkyIndex, gaia_release: str, local: threading.local
-) -> list[Pairs]:
-    import pyarrow.parquet as pq
-
-    file, number = group
-    path = gaia.paths[file]
-    opened: dict[Path, Any] = local.__dict__.setdefault("opened", {})
-    if path not in opened:
-        opened.clear()
-        opened[path] = pq.ParquetFile(path, metadata=gaia.metadata[file])
-    found = []
-    for batch in opened[path].iter_batches(_BATCH, row_groups=[number], columns=list(gaia.columns), use_threads=False):
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)
-        try:
-            sources = Sources.from_frame(frame, gaia_release=gaia_release)
-        except CrossmatchError as error:
-            raise CrossmatchError(
-                error.found, where=f"{path} (row group {number + 1})", expected=error.expected, hint=error.hint
-            ) from error
-        pairs = index.find(sources)
-        if len(pairs.spectrum):
-            found.append(pairs)
-    return found
+def _search_read(index: SkyIndex, batches: Future[list[Sources]]) -> list[Pairs]:
+    return _search(index, batches.result())
 
 
 # --- writing ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -266,8 +268,16 @@ class OrderedPairs:
         )
 
 
-def in_order(pairs: Pairs, spectrum_id: pl.Series) -> OrderedPairs:
+def in_order(pairs: Pairs, spectrum_id: pl.Series, *, pool: ThreadPoolExecutor | None = None) -> OrderedPairs:
     """Put pairs in their canonical order and count per spectrum.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    spectrum_id : polars.Series
+        Ids of the spectra of the index.
+    pool : ThreadPoolExecutor, optional
+        Do two halves of the spectra at a time.
 
     Raises
     ------
@@ -276,9 +286,13 @@ def in_order(pairs: Pairs, spectrum_id: pl.Series) -> OrderedPairs:
     """
     from . import _order
 
-    order, number, fraction, conflict = _order.account(
-        len(spectrum_id), pairs.spectrum, pairs.source_id, pairs.separation, pairs.g_mag
-    )
+    def account(begin: int, end: int) -> Any:
+        return _order.account(begin, end, pairs.spectrum, pairs.source_id, pairs.separation, pairs.g_mag)
+
+    n = len(spectrum_id)
+    halves = [account(0, n)] if pool is None else list(pool.map(account, (0, n // 2), (n // 2, n)))
+    order, number, fraction = (np.concatenate([h[i] for h in halves]) for i in range(3))
+    conflict = max(h[3] for h in halves)
     if conflict >= 0:
         row = int(pairs.spectrum[conflict])
         raise CrossmatchError(
