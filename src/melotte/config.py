@@ -73,6 +73,8 @@ Gravity = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=
 Abundance = Annotated[u.Quantity, BeforeValidator(_parse_quantity("dex", positive=True)), _SHOW]
 Duration = Annotated[u.Quantity, BeforeValidator(_parse_quantity("Myr", positive=True)), _SHOW]
 Length = Annotated[u.Quantity, BeforeValidator(_parse_quantity("kpc", positive=False)), _SHOW]
+Reach = Annotated[u.Quantity, BeforeValidator(_parse_quantity("pc", positive=True)), _SHOW]
+Longitude = Annotated[u.Quantity, BeforeValidator(_parse_quantity("deg", positive=True)), _SHOW]
 Velocity = Annotated[u.Quantity, BeforeValidator(_parse_quantity("km/s", positive=False)), _SHOW]
 ProperMotion = Annotated[u.Quantity, BeforeValidator(_parse_quantity("mas/yr", positive=True)), _SHOW]
 Magnitude = Annotated[u.Quantity, BeforeValidator(_parse_quantity("mag", positive=True)), _SHOW]
@@ -393,6 +395,46 @@ class GradientsConfig(Settings):
         return self
 
 
+class StructureConfig(Settings):
+    """``[structure]``: the disc, the clouds and the Radcliffe wave (Fu et al. 2022, Sects. 4.1 and 4.2, Figs. 9, 11-14)."""
+
+    #: Draws of place and motion for the outliers, of distances for clouds and wave; 0 ignores the uncertainties.
+    draws: Annotated[int, Field(ge=0)] = 1000
+    #: Fewest stars behind a velocity (Fig. 11: two) and behind a [Fe/H] (Sect. 2.2: three).
+    minimum_rv_stars: Annotated[int, Field(ge=1)] = 2
+    minimum_feh_stars: Annotated[int, Field(ge=1)] = 3
+    #: A cluster of the thin disc is called an outlier with this probability.
+    false_alarm: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
+    #: Beyond this distance of ln L_Z from the median (in robust standard deviations) is an end of the ridge.
+    ends: Sigma = 3.0
+    #: Vertical profile; its scale is h0 exp(k (R - reference_radius)).
+    profile: Literal["sech2", "gaussian"] = "sech2"
+    reference_radius: Length = u.Quantity(8.2, "kpc")
+    #: Younger and older clusters (last passage of Sagittarius, Sect. 4.1), and where the outer disc begins.
+    split_age: Duration = u.Quantity(500.0, "Myr")
+    outer_radius: Length = u.Quantity(10.0, "kpc")
+    permutations: Annotated[int, Field(ge=99)] = 9999
+    #: Datasets, or files with the same columns.
+    clouds: str = "zucker2020"
+    wave: str = "konietzka2024_radcliffe_wave"
+    #: Young clusters, and how far out they are compared with clouds (Sect. 4.2).
+    young: Duration = u.Quantity(100.0, "Myr")
+    reach: Reach = u.Quantity(2500.0, "pc")
+    #: Distance errors: of clusters without one (0.1-0.2 mag, Cantat-Gaudin et al. 2020); of clouds in addition to
+    #: their percentiles (accuracy of about 5 %, Zucker et al. 2020).
+    distance_modulus_error: Magnitude = u.Quantity(0.1, "mag")
+    cloud_distance_error: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    #: A cluster is near a cloud, or two clusters are in one place, within this: both distance errors at 1.4 kpc.
+    near: Reach = u.Quantity(100.0, "pc")
+    #: Longitudes are shifted by up to this much to find out how often clusters are near clouds by chance.
+    shuffles: Annotated[int, Field(ge=99)] = 1999
+    shuffle_longitude: Longitude = u.Quantity(20.0, "deg")
+    #: Error that [Fe/H] of clusters has besides its own: scatter against high resolution (Fu et al. 2022, Sect. 3.2).
+    feh_external_error: Abundance = u.Quantity(0.11, "dex")
+    #: A cluster lies along the wave within this of its curve: three half-widths (2.7 kpc at 1:20, Alves et al. 2020).
+    wave_distance: Reach = u.Quantity(200.0, "pc")
+
+
 class FiguresConfig(Settings):
     """``[figures]``: which figures are drawn."""
 
@@ -423,6 +465,7 @@ class Config(Settings):
     #: Orbits are computed if the file has a ``[galaxy]`` section, be it empty.
     galaxy: GalaxyConfig | None = None
     gradients: GradientsConfig = GradientsConfig()
+    structure: StructureConfig = StructureConfig()
     figures: FiguresConfig = FiguresConfig()
     run: RunConfig = RunConfig()
 

@@ -169,6 +169,12 @@ def dynamics(
     )
 
 
+def measured(clusters: pl.DataFrame, settings: GalaxyConfig) -> Observed:
+    """What `dynamics` starts from, and draws from, for the same table and settings."""
+    rv, rv_error, _, _ = _velocity(clusters, settings)
+    return _observed(clusters, rv, rv_error, settings)[0]
+
+
 def compare_chains(clusters: pl.DataFrame, *, settings: GalaxyConfig, rng: Streams, jobs: int = 1) -> pl.DataFrame:
     """The published chain beside the right one, from the same input.
 
