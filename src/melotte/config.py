@@ -378,7 +378,7 @@ class GradientsConfig(Settings):
     outliers: bool = False
     #: ``auto``: the exact posterior where it is Gaussian, emcee otherwise.
     sampler: Literal["auto", "emcee"] = "auto"
-    walkers: Annotated[int, Field(ge=8)] = 64
+    walkers: Annotated[int, Field(ge=8)] = 32
     #: Steps after which a chain that has not converged is given up, and marked.
     max_steps: Annotated[int, Field(ge=100)] = 20_000
     #: A chain has converged above this effective sample size and below this split R-hat.
@@ -396,7 +396,7 @@ class GradientsConfig(Settings):
 
 
 class StructureConfig(Settings):
-    """``[structure]``: the disc, the clouds and the Radcliffe wave (Fu et al. 2022, Sects. 4.1 and 4.2, Figs. 9, 11-14)."""
+    """``[structure]``: the disc, the clouds, the Radcliffe wave (Fu et al. 2022, Sects. 4.1, 4.2, Figs. 9, 11-14)."""
 
     #: Draws of place and motion for the outliers, of distances for clouds and wave; 0 ignores the uncertainties.
     draws: Annotated[int, Field(ge=0)] = 1000
