@@ -51,6 +51,8 @@ class Column:
         Name of the column this one is the star-to-star scatter of.
     minimum, maximum : float
         Inclusive limits of the physically possible, checked on validation.
+    codes : tuple of (str, str)
+        Meaning of each value of a column of codes.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Column:
     scatter_of: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    codes: tuple[tuple[str, str], ...] = ()
 
     @property
     def polars_dtype(self) -> Any:

@@ -424,6 +424,11 @@ FLAG = Column(
     False,
     "%2d",
     label="Flag",
+    codes=(
+        ("0", "not used: radial velocity or its error missing, or outside the cluster's limits rv_low to rv_high"),
+        ("1", "used for the radial velocity of the cluster, not for its [Fe/H]"),
+        ("12", "used for radial velocity and [Fe/H]"),
+    ),
 )
 REASON = Column(
     "reason",
