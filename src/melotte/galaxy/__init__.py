@@ -1,5 +1,6 @@
 """Galactocentric frames, the gravitational potential, orbits and integrals of motion."""
 
+from .coordinates import from_skycoord
 from .orbits import Orbits, integrate_orbits
 from .potential import Axisymmetric, Potential, TabulatedPotential, load_potential
 from .sink import parquet_sink
@@ -15,6 +16,7 @@ __all__ = [
     "TabulatedPotential",
     "compare_chains",
     "dynamics",
+    "from_skycoord",
     "integrate_orbits",
     "load_potential",
     "parquet_sink",

@@ -51,7 +51,7 @@ _F5, _F6, _F7 = _D5 + 497221 / 6204800, _D6 - 10023263 / 23454144, _D7 - 1610737
 _F8, _F9 = _D8 + 4251941 / 54970650, -3 / 20
 
 
-@njit(fastmath=_FAST)
+@njit(fastmath=_FAST, error_model="numpy")
 def _step(table, scale, exterior, x, y, z, vx, vy, vz, ax, ay, az, h):  # type: ignore[no-untyped-def]
     """One step: new position and velocity, potential and acceleration there, squared errors of x/h and v/h."""
     g = h * h
@@ -128,7 +128,7 @@ def _step(table, scale, exterior, x, y, z, vx, vy, vz, ax, ay, az, h):  # type: 
     return nx, ny, nz, ux, uy, uz, potential, ix, iy, iz, error_x, error_v
 
 
-@njit(inline="always")
+@njit(inline="always", error_model="numpy")
 def _turning(d0, d1, dd0, dd1, h):  # type: ignore[no-untyped-def]
     """Where in (0, 1) the cubic through the first (d) and second (dd) derivatives at both ends vanishes."""
     s = d0 / (d0 - d1)
@@ -150,7 +150,7 @@ def _turning(d0, d1, dd0, dd1, h):  # type: ignore[no-untyped-def]
     return s
 
 
-@njit(inline="always")
+@njit(inline="always", error_model="numpy")
 def _value(g0, d0, d1, dd0, dd1, h, s):  # type: ignore[no-untyped-def]
     """The function whose derivative is the cubic of `_turning`, at s."""
     s2 = s * s
@@ -162,7 +162,7 @@ def _value(g0, d0, d1, dd0, dd1, h, s):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def integrate(  # type: ignore[no-untyped-def]
     table, scale, exterior, start, times, span, patience, tolerance, max_steps, snapshots, extremes, seen, drift, status
 ):
@@ -195,10 +195,13 @@ def integrate(  # type: ignore[no-untyped-def]
     """
     inverse = 1.0 / tolerance
     for n in range(start.shape[0]):
+        # Element by element: numba's slice assignment takes a second to compile.
         for m in range(times.size):
-            snapshots[n, m, :] = np.nan
-        extremes[n, :] = np.nan
-        seen[n, :] = 0
+            for k in range(6):
+                snapshots[n, m, k] = np.nan
+        for k in range(5):
+            extremes[n, k] = np.nan
+        seen[n, 0], seen[n, 1] = 0, 0
         drift[n] = np.nan
         x, y, z, vx, vy, vz = start[n, 0], start[n, 1], start[n, 2], start[n, 3], start[n, 4], start[n, 5]
         if not np.isfinite(x + y + z + vx + vy + vz):

@@ -45,7 +45,7 @@ _real: Any = _cast(types.int64, types.float64)
 _FAST = {"contract", "arcp", "nsz", "reassoc"}
 
 
-@njit(forceinline=True, fastmath=_FAST)
+@njit(forceinline=True, fastmath=_FAST, error_model="numpy")
 def _force_inside(table, scale, R, z):  # type: ignore[no-untyped-def]
     """Potential, dPhi/dR and dPhi/d|z| in the cell that holds (R, z >= 0); both below EDGE."""
     bR, bz = _bits(R + OFFSET), _bits(z + OFFSET)
@@ -75,7 +75,7 @@ def _force_inside(table, scale, R, z):  # type: ignore[no-untyped-def]
     return potential, dR * scale[i], dz * scale[j]
 
 
-@njit
+@njit(error_model="numpy")
 def _force_outside(exterior, R, z):  # type: ignore[no-untyped-def]
     """The same beyond the table: the multipoles of discs and bulge, even l, and the analytic NFW halo.
 
@@ -104,7 +104,7 @@ def _force_outside(exterior, R, z):  # type: ignore[no-untyped-def]
     return potential, slope * R / r - turn * mu * R / r2, slope * mu + turn * (1.0 - mu * mu) / r
 
 
-@njit(forceinline=True, fastmath=_FAST)
+@njit(forceinline=True, fastmath=_FAST, error_model="numpy")
 def _force(table, scale, exterior, x, y, z):  # type: ignore[no-untyped-def]
     """Potential and Cartesian acceleration."""
     R = np.sqrt(x * x + y * y)
@@ -117,7 +117,7 @@ def _force(table, scale, exterior, x, y, z):  # type: ignore[no-untyped-def]
     return potential, ratio * x, ratio * y, -np.copysign(dz, z)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def evaluate(table, scale, exterior, R, z, potential, force_R, force_z):  # type: ignore[no-untyped-def]
     """Potential and force at many points, into the arrays given."""
     for n in range(R.size):
@@ -131,7 +131,7 @@ def evaluate(table, scale, exterior, R, z, potential, force_R, force_z):  # type
         potential[n], force_R[n], force_z[n] = p, -dR, -np.copysign(dz, z[n]) if h > 0.0 else -0.0 * dz
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def hessian(table, scale, R, z, out):  # type: ignore[no-untyped-def]
     """Second derivatives (RR, Rz, zz) of the potential inside the table, shape (N, 3); z >= 0."""
     for n in range(R.size):
