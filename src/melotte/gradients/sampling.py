@@ -11,12 +11,12 @@ from ..randomness import Streams
 from .groups import Array
 from .models import Problem
 from .optimum import Optimum, find, gaussian, is_gaussian
-from .proposals import KneeProposal, OutlierProposal, StudentProposal, whole_half
+from .proposals import ConditionalProposal, OutlierProposal, independent, whole, whole_half
 
 #: Independent draws of an exact posterior, in chains of equal length.
 EXACT_CHAINS: Final = 4
 EXACT_DRAWS: Final = 1000
-#: Steps that shape the proposal, and are not used; first look at convergence.
+#: Steps that are not used; first look at convergence.
 _WARM_UP: Final = 100
 _FIRST_LOOK: Final = 300
 #: A chain must be this many autocorrelation times long (Foreman-Mackey et al. 2013; emcee's documentation).
@@ -32,7 +32,7 @@ class Settings:
     """How to sample."""
 
     sampler: str = "auto"
-    walkers: int = 64
+    walkers: int = 32
     max_steps: int = 20_000
     ess: float = 1000.0
     r_hat: float = 1.01
@@ -170,22 +170,18 @@ def _sampler(problem: Problem, walkers: int, moves: Any, rng: Streams, name: str
 def _emcee(problem: Problem, optimum: Optimum, settings: Settings, rng: Streams, name: str) -> Posterior:
     import emcee
 
-    def moves(centre: Array, covariance: Array) -> list[tuple[Any, float]]:
-        if problem.model.linear:
-            long: StudentProposal | KneeProposal = StudentProposal(centre, covariance)
-        else:
-            long = KneeProposal(problem, optimum.point)
+    density = problem.log_posterior
+    moves: list[tuple[Any, float]] = [
+        (independent(emcee.moves.Move(), ConditionalProposal(problem, optimum.point), density), 0.8),
         # Differential evolution reaches what the other proposals miss.
-        out = [(emcee.moves.MHMove(long), 0.8), (whole_half(emcee.moves.DEMove(), problem.log_posterior), 0.2)]
-        return out + ([(emcee.moves.MHMove(OutlierProposal()), 0.5)] if problem.model.outliers else [])
-
+        (whole_half(emcee.moves.DEMove(), density), 0.2),
+    ]
+    if problem.model.outliers:
+        moves.append((whole(emcee.moves.MHMove(OutlierProposal()), density), 0.5))
     start = _first_walkers(problem, optimum, settings.walkers, rng.generator(f"{name} start"))
-    warm = _sampler(problem, settings.walkers, moves(optimum.point, optimum.covariance), rng, f"{name} warm-up")
-    state = warm.run_mcmc(start, _WARM_UP, skip_initial_state_check=True)
-    seen = warm.get_chain(discard=_WARM_UP // 2, flat=True)
-    shaped = moves(seen.mean(axis=0), np.atleast_2d(np.cov(seen, rowvar=False)))
-    sampler = _sampler(problem, settings.walkers, shaped, rng, name)
-    state = emcee.State(state.coords, log_prob=state.log_prob)
+    sampler = _sampler(problem, settings.walkers, moves, rng, name)
+    state = sampler.run_mcmc(start, _WARM_UP, skip_initial_state_check=True)
+    sampler.reset()
     goal = min(_FIRST_LOOK, settings.max_steps)
     done = 0
     while True:
