@@ -349,8 +349,9 @@ class GalaxyConfig(Settings):
 class GradientsConfig(Settings):
     """``[gradients]``: [Fe/H] against radius, angular momentum and energy (Fu et al. 2022, Sect. 4.1, Table 6)."""
 
-    #: Columns: [Fe/H] and its error (``median``: error of the cluster's median, ``scatter``: star-to-star scatter, as
-    #: published; or any column), number of stars behind it (used if the table has it), age.
+    #: Columns: name of the cluster, [Fe/H] and its error (``median``: error of the cluster's median, ``scatter``:
+    #: star-to-star scatter, as published; or any column), number of stars behind it (used if there), age.
+    cluster: str = "cluster"
     feh: str = "feh_med"
     feh_error: str = "median"
     stars: str = "n_feh"
@@ -384,6 +385,12 @@ class GradientsConfig(Settings):
     #: A chain has converged above this effective sample size and below this split R-hat.
     ess: Annotated[float, Field(gt=0)] = 1000.0
     r_hat: Annotated[float, Field(gt=1)] = 1.01
+    #: Whether straight line, parabola and flat tail are compared against L_Z and energy in the groups of this age and
+    #: more (Sect. 4.1: those above 2 Gyr).
+    flat_tail: bool = True
+    flat_tail_age: Duration = u.Quantity(2.0, "Gyr")
+    #: Model of the figures (as published); the first one fitted if it is not among them.
+    drawn_model: Literal["line", "parabola", "broken", "plateau"] = "parabola"
     #: ``fu2022``: parabola, scatter of the stars as the error, 300 walkers, 10,000 steps of emcee's default move.
     legacy: Literal["fu2022"] | None = None
 
@@ -499,11 +506,28 @@ class Config(Settings):
     metallicity: MetallicityConfig = MetallicityConfig()
     #: Orbits are computed if the file has a ``[galaxy]`` section, be it empty.
     galaxy: GalaxyConfig | None = None
-    gradients: GradientsConfig = GradientsConfig()
+    #: [Fe/H] is fitted against radius, angular momentum and energy if the file has a ``[gradients]`` section.
+    gradients: GradientsConfig | None = None
     structure: StructureConfig = StructureConfig()
     figures: FiguresConfig = FiguresConfig()
     publish: PublishConfig = PublishConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _gradients_after_orbits(self) -> Config:
+        if self.gradients is None:
+            return self
+        if self.galaxy is None:
+            raise ValueError("[gradients] needs the orbits of a [galaxy] section")
+        span, step = (float(q.to_value("Myr")) for q in (self.galaxy.lookback, self.galaxy.step))
+        for name in self.gradients.predictors:
+            past = re.fullmatch(r"r_gc_([0-9.]+)_myr", name)
+            if past and (float(past[1]) > span or not (float(past[1]) / step).is_integer()):
+                raise ValueError(
+                    f"[gradients] predictors: {name} is not among the look-back times of [galaxy] "
+                    f"(every {step:g} Myr up to {span:g})"
+                )
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """Every key with the value used, ready for TOML or JSON."""

@@ -214,8 +214,9 @@ class Problem:
         """Log-likelihood, shape (W,)."""
         if self._quadratic is not None:
             root, centre, constant = self._quadratic
-            return constant - 0.5 * ((points @ root - centre) ** 2).sum(axis=1)
-        out: Array = self.pointwise(points).sum(axis=1)
+            out: Array = constant - 0.5 * ((points @ root - centre) ** 2).sum(axis=1)
+            return out
+        out = self.pointwise(points).sum(axis=1)
         return out
 
     @cached_property

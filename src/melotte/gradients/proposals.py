@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -166,7 +166,7 @@ class ConditionalProposal:
         mean, root, _ = self._conditional(knee, scatter)
         d = np.einsum("wab,wa->wb", root, points[:, : self.terms] - mean)
         cell = row * self.columns + column
-        out = np.log(self.cells[cell] / self.size[cell]) + _student((d**2).sum(axis=1), self.terms)
+        out: Array = np.log(self.cells[cell] / self.size[cell]) + _student((d**2).sum(axis=1), self.terms)
         out += np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
         return out
 
@@ -188,7 +188,8 @@ class ConditionalProposal:
         root = np.linalg.cholesky(precision)
         chi2 = (y * y / variance).sum(axis=1) - (right * mean).sum(axis=1)
         log_root = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        return mean, root, -0.5 * (chi2 + np.log(variance).sum(axis=1)) - log_root
+        evidence: Array = -0.5 * (chi2 + np.log(variance).sum(axis=1)) - log_root
+        return cast(Array, mean), cast(Array, root), evidence
 
 
 def _middles(edges: Array) -> Array:
