@@ -1,0 +1,27 @@
+"""The structure of the disc: integrals of motion, the flare, molecular clouds and the Radcliffe wave."""
+
+from .clouds import NearCloudsResult, near_clouds, read_sightlines
+from .curve import Curve
+from .draws import phase_draws
+from .flare import FlareResult, flare
+from .integrals import OutliersResult, outliers
+from .radcliffe import AlongWaveResult, along_wave, read_wave, table7
+from .ridge import CircularOrbits, Ridge
+
+__all__ = [
+    "AlongWaveResult",
+    "CircularOrbits",
+    "Curve",
+    "FlareResult",
+    "NearCloudsResult",
+    "OutliersResult",
+    "Ridge",
+    "along_wave",
+    "flare",
+    "near_clouds",
+    "outliers",
+    "phase_draws",
+    "read_sightlines",
+    "read_wave",
+    "table7",
+]
