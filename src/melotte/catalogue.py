@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from . import figures
+from . import datasets, publish
 from .config import Config
-from .errors import MelotteError
-from .isochrones import Isochrone, Isochrones
+from .isochrones import Isochrones
 from .literature import LocalNames, load_resolver
 from .result import Step
 from .schema import CATALOGUE, MEMBER_STARS, to_qtable
+from .views import ClusterView, Plots, describe_cluster
 
 if TYPE_CHECKING:
     from astropy.table import QTable
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+#: Columns and rows a notebook shows.
+_SHOWN = (
+    "cluster",
+    "n_all",
+    "rv_med",
+    "rv_med_error",
+    "rv_scatter",
+    "n_rv",
+    "feh_med",
+    "feh_med_error",
+    "n_feh",
+    "log_age",
+)
+_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,21 @@ class Catalogue:
         """The matched stars as an `astropy.table.QTable`."""
         return to_qtable(self.members, MEMBER_STARS)
 
+    @property
+    def citations(self) -> list[tuple[str, str]]:
+        """Bibcode (or name) and text of every registered catalogue among the inputs."""
+        names = {path.name for path, _ in self.inputs.values()}
+        return [
+            (record.bibcode or record.name, record.citation)
+            for record in datasets.records().values()
+            if names & {Path(name).name for name in record.files}
+        ]
+
+    @property
+    def citation(self) -> str:
+        """What to cite when using this catalogue: method, catalogues, software."""
+        return publish.citation_text(self.citations)
+
     def largest(self, n: int) -> list[str]:
         """Names of the ``n`` clusters with the most matched stars."""
         return self.frame.sort("n_all", "cluster", descending=[True, False])["cluster"].head(n).to_list()
@@ -146,132 +175,12 @@ class Catalogue:
             lines += [f"  - {note}" for note in self.notes]
         return "\n".join(lines)
 
-
-def describe_cluster(row: Mapping[str, Any]) -> str:
-    """One line with the radial velocity and [Fe/H] of a row of the catalogue."""
-
-    def value(name: str, digits: int, unit: str) -> str:
-        if row[name] is None:
-            return "-"
-        error = row[f"{name}_error"]
-        tail = "" if error is None else f" +- {error:.{digits}f}"
-        return f"{row[name]:+.{digits}f}{tail}{unit}"
-
-    return (
-        f"{row['cluster']:<18} {row['n_all']:>5} stars   RV {value('rv_med', 2, ' km/s'):<24} ({row['n_rv']})"
-        f"   [Fe/H] {value('feh_med', 3, ''):<18} ({row['n_feh']})"
-    )
-
-
-@dataclass(frozen=True)
-class ClusterView:
-    """One cluster of a catalogue."""
-
-    catalogue: Catalogue
-    name: str
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """The cluster's row of the catalogue."""
-        return self.catalogue.frame.row(by_predicate=pl.col("cluster") == self.name, named=True)
-
-    @property
-    def members(self) -> pl.DataFrame:
-        """The cluster's matched stars, schema `melotte.schema.MEMBER_STARS`."""
-        return self.catalogue.members.filter(pl.col("cluster") == self.name)
-
-    def isochrone(self) -> Isochrone | None:
-        """The isochrone of the cluster's age and [Fe/H]; None without isochrones, or if the age is unknown."""
-        grid, row = self.catalogue.isochrones, self.row
-        if grid is None or row["log_age"] is None:
-            return None
-        try:
-            return grid.nearest(row["log_age"], row["feh_med"] or 0.0)
-        except MelotteError:  # an age outside the grid: the run's notes name the cluster
-            return None
-
-    def explain(self) -> pl.DataFrame:
-        """One row per star: its values, its flag and the reason for it, the best-placed first."""
-        return self.members.sort(pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}), "source_id").select(
-            "source_id",
-            "probability",
-            "snr",
-            "n_spectra",
-            "rv",
-            "rv_error",
-            "rv_deviation",
-            "teff",
-            "logg",
-            "feh",
-            "feh_error",
-            "flag",
-            "reason",
-        )
-
     def __repr__(self) -> str:
-        return describe_cluster(self.row)
+        return f"<Catalogue: {len(self)} clusters, {self.members.height:,} stars of {self.survey}>"
 
-
-@dataclass(frozen=True)
-class Plots:
-    """The figures of a catalogue, each returned as a `matplotlib.figure.Figure`."""
-
-    catalogue: Catalogue
-
-    def sky(self, *, ax: Axes | None = None) -> Figure:
-        """Sky coverage (Fig. 1 of Fu et al. 2022)."""
-        return figures.sky_coverage(
-            self.catalogue.member_list, self.catalogue.members, survey=self.catalogue.survey, ax=ax
-        )
-
-    def rv(self, name: str, *, ax: Axes | None = None) -> Figure:
-        """Radial-velocity selection of one cluster (Fig. 2)."""
-        cluster = self.catalogue[name]
-        return figures.rv_selection(cluster.members, cluster.row, ax=ax)
-
-    def zero_point(self, *, ax: Axes | None = None) -> Figure:
-        """Differences with the reference survey (Fig. 3)."""
-        pairs = self.catalogue.zero_point_pairs
-        if pairs is None or pairs.is_empty():
-            raise MelotteError(
-                "this catalogue has no stars in common with a reference survey",
-                hint="name a reference survey in [zero_point] of the configuration",
-            )
-        reference = self.catalogue.config.zero_point.reference
-        label = "reference" if reference is None else reference.name or reference.adapter
-        return figures.zero_point(pairs["difference"], reference=label, survey=self.catalogue.survey, ax=ax)
-
-    def kiel(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
-        """Kiel diagram and [Fe/H] against temperature of one cluster (Fig. 4)."""
-        cluster = self.catalogue[name]
-        return figures.kiel(
-            cluster.members,
-            cluster.row,
-            isochrone=cluster.isochrone(),
-            settings=self.catalogue.config.metallicity,
-            axes=axes,
-        )
-
-    def cmd(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
-        """Colour-magnitude diagrams of one cluster (Fig. 5)."""
-        cluster = self.catalogue[name]
-        listed = self.catalogue.member_list.filter(pl.col("cluster") == cluster.name)
-        return figures.cmd_pair(listed, cluster.members, cluster.row, isochrone=cluster.isochrone(), axes=axes)
-
-    def eccentricity(self, *, axes: Sequence[Axes] | None = None) -> Figure:
-        """Eccentricity against apocentre (Fig. 9)."""
-        return figures.eccentricity(self._orbits, self.catalogue.frame, axes=axes)
-
-    def energy_momentum(self, *, axes: Sequence[Axes] | None = None) -> Figure:
-        """Energy against angular momentum (Fig. 11)."""
-        return figures.energy_momentum(self._orbits, self.catalogue.frame, axes=axes)
-
-    @property
-    def _orbits(self) -> pl.DataFrame:
-        if self.catalogue.orbits is None:
-            raise MelotteError("this catalogue has no orbits", hint="add a [galaxy] section to the configuration")
-        return self.catalogue.orbits
-
-    def overview(self, *, axes: Sequence[Axes] | None = None) -> Figure:
-        """Errors and scatter of all clusters against the number of stars."""
-        return figures.catalogue_overview(self.catalogue.frame, axes=axes)
+    def _repr_html_(self) -> str:
+        shown = self.frame.sort("n_all", "cluster", descending=[True, False]).head(_ROWS)
+        text = f"<p><b>{len(self)} clusters, {self.members.height:,} stars of {escape(self.survey)}</b></p>"
+        rest = len(self) - shown.height
+        table = "".join(to_qtable(shown, CATALOGUE)[_SHOWN].pformat(max_lines=-1, max_width=-1, html=True))
+        return text + table + (f"<p>and {rest} clusters with fewer stars</p>" if rest > 0 else "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from . import config, datasets, figures, publish
+from . import config, figures, publish
 from .catalogue import Catalogue
 from .errors import DatasetError, MelotteError, ReadError
 from .isochrones import load_isochrones
@@ -73,7 +73,7 @@ def deliver(
         If a file cannot be written or does not read back equal.
     """
     out, extra = Path(out), extra or Extra()
-    citations = cited(catalogue)
+    citations = catalogue.citations
     about = publish.About(citations=citations, simulated=extra.simulated)
     drawings = _drawings(catalogue) | {stem: (lambda f=f: f, text) for stem, (f, text) in extra.pictures.items()}
     files: list[Path] = []
@@ -135,18 +135,8 @@ def _published_table(catalogue: Catalogue, stem: Path) -> list[Path]:
     return publish.write_paper_table(frame, schema, publish.published_columns(schema), stem)
 
 
-def cited(catalogue: Catalogue) -> list[tuple[str, str]]:
-    """Key and text of every registered catalogue among the inputs."""
-    names = {path.name for path, _ in catalogue.inputs.values()}
-    found = {}
-    for record in datasets.records().values():
-        if names & {Path(name).name for name in record.files}:
-            found[record.bibcode or record.name] = record.citation
-    return list(found.items())
-
-
 def draw_cluster(catalogue: Catalogue, name: str, directory: Path) -> list[Path]:
-    """Write the figures of one cluster (RV selection, Kiel, colour-magnitude) into ``directory``."""
+    """Write the figures of one cluster (RV selection, Kiel, colour-magnitude, orbit) into ``directory``."""
     files = []
     for stem, (draw, _) in _cluster_drawings(catalogue, name).items():
         files += figures.save(draw(), directory / stem, catalogue.config.figures.formats)
@@ -166,6 +156,10 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
         drawings["zero_point"] = (plot.zero_point, "Radial velocities of the reference minus those of the survey.")
     if catalogue.orbits is not None:
         drawings["eccentricity"] = (plot.eccentricity, "Eccentricity against apocentre, by age and by [Fe/H].")
+        drawings["positions"] = (
+            plot.positions,
+            "The clusters seen from the north Galactic pole, by look-back time; open: not yet born.",
+        )
         drawings["energy_momentum"] = (plot.energy_momentum, "Energy against angular momentum, by age and by [Fe/H].")
     wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
     for name in dict.fromkeys(catalogue[name].name for name in wanted):
@@ -176,7 +170,7 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
 def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
     plot, label = catalogue.plot, name.replace("_", " ")
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
-    return {
+    drawings: dict[str, Drawing] = {
         f"{stem}_rv": (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity."),
         f"{stem}_kiel": (
             lambda: plot.kiel(name),
@@ -184,6 +178,13 @@ def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
         ),
         f"{stem}_cmd": (lambda: plot.cmd(name), f"{label}: colour-magnitude diagrams; filled: used."),
     }
+    if catalogue.orbits is not None:
+        drawings[f"{stem}_orbit"] = (lambda: plot.orbit(name), f"{label}: orbit of the last {_span(catalogue)}.")
+    return drawings
+
+
+def _span(catalogue: Catalogue) -> str:
+    return f"{catalogue.config.galaxy.lookback:g}" if catalogue.config.galaxy else ""
 
 
 def _facts(catalogue: Catalogue) -> dict[str, str]:
@@ -268,7 +269,7 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         config_name=path.name,
         steps=tuple(steps),
         notes=(*notes, *missing),
-        inputs={},
+        inputs={entry["name"]: (Path(entry["file"]), entry["sha256"]) for entry in record["inputs"]},
         data_dir=mirror,
         started=started,
     )

@@ -93,13 +93,14 @@ def orbit(
     line: dict[str, Any] = {"color": BLUE, "lw": 0.8}
     today: dict[str, Any] = {"color": VERMILLION, "ls": "", "marker": "o", "ms": 4, "zorder": 3}
     meridional.plot(R, z, **line)
-    meridional.plot(R[:1], z[:1], **today, label="today")
+    meridional.plot(R[:1], z[:1], **today)
     polar.plot(x, y, **line)
     polar.plot(x[:1], y[:1], **today)
     polar.plot([0], [0], color=DARK, marker="+", ls="", ms=5)
     polar.set_aspect("equal", adjustable="datalim")
     time.plot(t, R, **line)
     time.plot(t[:1], R[:1], **today)
+    time.annotate("today", (t[0], R[0]), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7)
     time.set_xlim(padded(t))
     time.set_ylim(padded(R, fraction=0.12, minimum=0.05))
     for radius, name in ((r_peri, "pericentre"), (r_apo, "apocentre")):
@@ -107,7 +108,6 @@ def orbit(
             time.axhline(radius, color=GREY, lw=0.7, ls="--", zorder=0)
             time.annotate(name, (1.0, radius), xycoords=("axes fraction", "data"), xytext=(-2, 2),
                           textcoords="offset points", ha="right", fontsize=6, color=DARK)  # fmt: skip
-    meridional.legend(loc="best")
     return figure
 
 
@@ -120,14 +120,15 @@ def positions(
     label: str = "log age (yr)",
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """All clusters seen from the north Galactic pole, one panel per look-back time.
+    """All clusters seen from the north Galactic pole, one panel per look-back time; open where not yet born.
 
     Parameters
     ----------
     snapshots : polars.DataFrame
         SNAPSHOTS.
     colour : polars.DataFrame, optional
-        A table with ``cluster`` and the column ``by`` to colour the clusters with.
+        A table with ``cluster``, the column ``by`` to colour the clusters with, and ``log_age`` (yr) to tell which
+        were not yet born.
     by, label : str
         The column and the label of its colour bar.
     axes : sequence of Axes, optional
@@ -147,7 +148,8 @@ def positions(
     figure, panels = make_axes(axes, (rows, columns), (DOUBLE * columns / 3, DOUBLE * 0.36 * rows))
     shown = snapshots
     if colour is not None and by in colour.columns:
-        shown = snapshots.join(colour.select("cluster", by), on="cluster", how="left", maintain_order="left")
+        columns_used = [n for n in dict.fromkeys(("cluster", by, "log_age")) if n in colour.columns]
+        shown = snapshots.join(colour.select(columns_used), on="cluster", how="left", maintain_order="left")
     shade = values(shown, by)
     norm = Normalize(*colour_limits(shade, minimum=0.1))
     reach = np.nanmax(np.abs([*values(shown, "x"), *values(shown, "y"), 1.0])) * 1.05
@@ -155,8 +157,14 @@ def positions(
         now = shown.filter((pl.col("lookback") == time) & pl.col("x").is_not_null())
         x, y, c = values(now, "x"), values(now, "y"), values(now, by)
         plain = ~np.isfinite(c)
+        young = np.zeros(len(x), dtype=bool)
+        if "log_age" in now.columns:
+            young = 10.0 ** (values(now, "log_age") - 6.0) < time
         ax.scatter(x[plain], y[plain], s=5, color=GREY if colour is not None else BLUE, lw=0)
-        ax.scatter(x[~plain], y[~plain], s=5, c=c[~plain], cmap=VIRIDIS, norm=norm, lw=0)
+        born = ~plain & ~young
+        ax.scatter(x[born], y[born], s=5, c=c[born], cmap=VIRIDIS, norm=norm, lw=0)
+        unborn = ~plain & young
+        ax.scatter(x[unborn], y[unborn], s=5, facecolors="none", edgecolors=VIRIDIS(norm(c[unborn])), lw=0.4)
         ax.plot([0], [0], color=DARK, marker="+", ls="", ms=5)
         for radius in (5, 10, 15):
             ax.add_patch(Circle((0, 0), radius, fill=False, lw=0.4, ls=":", color=GREY, zorder=0))

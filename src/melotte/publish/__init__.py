@@ -1,7 +1,7 @@
 """Products: tables in every format, the report, the provenance record, what to cite."""
 
 from .about import About
-from .citation import write_citation
+from .citation import citation_text, write_citation
 from .paper import published_columns, write_paper_table
 from .provenance import InputFile, write_provenance
 from .report import Picture, write_report
@@ -14,6 +14,7 @@ __all__ = [
     "Picture",
     "published_columns",
     "read_table",
+    "citation_text",
     "write_citation",
     "write_paper_table",
     "write_provenance",

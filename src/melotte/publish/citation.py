@@ -35,24 +35,17 @@ def software_versions() -> dict[str, str]:
     return found
 
 
-def write_citation(path: Path, citations: Sequence[tuple[str, str]]) -> Path:
-    """Write what to cite: method, catalogues, software.
+def citation_text(citations: Sequence[tuple[str, str]]) -> str:
+    """What to cite: method, catalogues, software.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file, usually ``CITATION``.
     citations : sequence of (str, str)
-        Bibcode (or another key) and text of every catalogue used; a key given twice is written once.
+        Bibcode (or another key) and text of every catalogue used; a key given twice appears once.
 
     Returns
     -------
-    pathlib.Path
-
-    Raises
-    ------
-    PublishError
-        If the file cannot be written.
+    str
     """
     versions = software_versions()
     catalogues = {key: text for key, text in citations if key != METHOD[0]}
@@ -67,4 +60,15 @@ def write_citation(path: Path, citations: Sequence[tuple[str, str]]) -> Path:
         if entries:
             lines += ["", title, "-" * len(title)]
             lines += [f"{key}\n    {text}" for key, text in entries]
-    return write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def write_citation(path: Path, citations: Sequence[tuple[str, str]]) -> Path:
+    """Write `citation_text` to a file, usually ``CITATION``.
+
+    Raises
+    ------
+    PublishError
+        If the file cannot be written.
+    """
+    return write_text(path, citation_text(citations))
