@@ -24,6 +24,7 @@ from melotte.gradients.groups import Sample, predictor, prepare
 from melotte.gradients.models import SLOPE, Problem, _true_x
 from melotte.gradients.proposals import whole_half
 from melotte.gradients.sampling import Settings, sample
+from melotte.publish import FORMATS, read_table
 from melotte.publish.gradients import cds, write_gradients
 from melotte.randomness import Streams
 from melotte.schema.gradients import GRADIENTS
@@ -307,9 +308,10 @@ def test_products_read_back(tmp_path: Path) -> None:
     result = fit_table(frame(n=20, scatter=0.05), settings=settings, rng=Streams(1))
     paths = write_gradients(result, tmp_path)
     assert {p.name for p in paths} == {
-        "gradients.ecsv", "gradients.dat", "gradients.ReadMe", "model_comparison.ecsv", "gradients.nc",
-        "table6_line_scatter.tex", "table6_parabola_scatter.tex",
+        *(f"{stem}.{form}" for stem in ("gradients", "model_comparison") for form in FORMATS),
+        "gradients.dat", "gradients.ReadMe", "gradients.nc", "table6_line_scatter.tex", "table6_parabola_scatter.tex",
     }  # fmt: skip
+    assert read_table(tmp_path / "gradients.fits", GRADIENTS).equals(result.frame)
     tex = (tmp_path / "table6_parabola_scatter.tex").read_text()
     a = result.frame.filter(pl.col("model") == "parabola + scatter")["median"][0]
     assert f"$a_{{1}}$ & ${a:.3f}^" in tex

@@ -13,7 +13,8 @@ from matplotlib.collections import FillBetweenPolyCollection
 from melotte.config import GradientsConfig
 from melotte.errors import MelotteError
 from melotte.figures import save
-from melotte.figures.gradients import corner, metallicity_distribution, residuals
+from melotte.figures.corner import corner
+from melotte.figures.gradients import metallicity_distribution, residuals
 from melotte.gradients import GradientsResult, fit_table
 from melotte.randomness import Streams
 

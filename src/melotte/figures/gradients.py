@@ -1,4 +1,4 @@
-"""The metallicity distribution (Fu et al. 2022, Figs. 8 and 10), the posteriors behind it and what they leave over."""
+"""The metallicity distribution (Fu et al. 2022, Figs. 8 and 10) and what it leaves over."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
-from scipy.ndimage import gaussian_filter
 
 from ..errors import MelotteError
 from ..gradients import Fit, Predictor, evaluate
@@ -36,7 +34,7 @@ def _axis_label(which: Predictor) -> str:
     return f"${which.symbol}$ {units.get(which.unit, '')}".rstrip()
 
 
-def _look_back(which: Predictor) -> str:
+def look_back(which: Predictor) -> str:
     """``r_gc_300_myr`` -> ``300 Myr ago``; the empty text for others."""
     if not (which.name.startswith("r_gc_") and which.name.endswith("_myr")):
         return ""
@@ -44,7 +42,7 @@ def _look_back(which: Predictor) -> str:
     return "today" if time == "0" else f"{time} Myr ago"
 
 
-def _group_label(group: str, clusters: int) -> str:
+def group_label(group: str, clusters: int) -> str:
     if group == "all":
         return f"all ({clusters})"
     return f"{group.replace('-', '–').replace('<', '< ').replace('>', '> ')} Gyr ({clusters})"
@@ -121,7 +119,7 @@ def metallicity_distribution(
             _curve(ax, fit, colour)
             handles.setdefault(
                 fit.group,
-                Line2D([], [], color=colour, marker=marker, ms=3.5, label=_group_label(fit.group, len(fit.sample))),
+                Line2D([], [], color=colour, marker=marker, ms=3.5, label=group_label(fit.group, len(fit.sample))),
             )
         # Radii at all look-back times on one scale: the panels are there to be compared.
         alike = [f for f in chosen if f.predictor.name in names and f.predictor.symbol == here[0].predictor.symbol]
@@ -132,8 +130,8 @@ def metallicity_distribution(
         ax.set_xlabel(_axis_label(here[0].predictor))
         if panel % columns == 0:
             ax.set_ylabel(FEH_LABEL)
-        if _look_back(here[0].predictor):
-            say(ax, _look_back(here[0].predictor), x=0.96, y=0.95, ha="right", va="top", color="black")
+        if look_back(here[0].predictor):
+            say(ax, look_back(here[0].predictor), x=0.96, y=0.95, ha="right", va="top", color="black")
     for ax in panels[len(names) :]:
         ax.set_axis_off()
     order = [handles[g] for g in groups if g in handles]
@@ -225,7 +223,7 @@ def residuals(fits: Sequence[Fit], *, model: str | None = None, axes: Sequence[A
                 textcoords="offset points", fontsize=6, ha="right" if right else "left", va="center",
             )  # fmt: skip
         ax.set_ylim(-top, top)
-        ax.set_title(_group_label(fit.group, len(fit.sample)))
+        ax.set_title(group_label(fit.group, len(fit.sample)))
         if panel >= len(chosen) - columns:
             ax.set_xlabel(_axis_label(fit.predictor))
         if panel % columns == 0:
@@ -245,83 +243,3 @@ def _standardised(fit: Fit) -> Floats:
         variance = variance + float(p[0, fit.model.parameters.index("scatter")]) ** 2
     out: Floats = (s.y - evaluate(fit.model.shape, p, s.x)[0]) / np.sqrt(variance)
     return out
-
-
-@styled
-def corner(fit: Fit, *, axes: Sequence[Axes] | None = None) -> Figure:
-    """The posterior of one fit, parameter against parameter: 68 and 95 % regions, and each one's histogram.
-
-    Parameters
-    ----------
-    fit : Fit
-    axes : sequence of Axes, optional
-        P x P of them, row by row.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    draws, names = fit.draws(), fit.model.parameters
-    size = len(names)
-    figure, grid = make_axes(axes, (size, size), (1.25 * size + 0.8, 1.25 * size + 0.6))
-    ranges = [tuple(np.percentile(draws[:, n], [0.3, 99.7])) for n in range(size)]
-    for row in range(size):
-        for column in range(size):
-            ax = grid[row * size + column]
-            if column > row:
-                ax.set_axis_off()
-                continue
-            ax.xaxis.set_major_locator(MaxNLocator(3, prune="both"))
-            ax.yaxis.set_major_locator(MaxNLocator(3, prune="both"))
-            ax.set_xlim(*ranges[column])
-            if row == column:
-                _histogram(ax, fit, row, draws[:, row], ranges[row])
-            else:
-                ax.set_ylim(*ranges[row])
-                _region(ax, draws[:, column], draws[:, row], (ranges[column], ranges[row]))
-            if row == size - 1:
-                ax.set_xlabel(_parameter_label(fit, column))
-                ax.tick_params(axis="x", labelrotation=40)
-            else:
-                ax.tick_params(labelbottom=False)
-            if column == 0 and row:
-                ax.set_ylabel(_parameter_label(fit, row))
-            else:
-                ax.tick_params(labelleft=False)
-    where = _look_back(fit.predictor)
-    title = f"{_group_label(fit.group, len(fit.sample))}\n{fit.model.name}\n${fit.predictor.symbol}$ {where}".rstrip()
-    if size > 1:
-        state = "" if fit.posterior.converged else "\nNOT CONVERGED"
-        say(grid[size - 1], title + state, x=1.0, y=1.0, ha="right", va="top", color="black")
-    return figure
-
-
-def _parameter_label(fit: Fit, n: int) -> str:
-    name = fit.model.parameters[n]
-    return f"${name}$" if len(name) == 1 else name.replace("_", " ")
-
-
-def _histogram(ax: Axes, fit: Fit, n: int, values: Floats, limits: tuple[float, float]) -> None:
-    ax.hist(values, bins=30, range=limits, histtype="stepfilled", color=BLUE, alpha=0.35, lw=0)
-    post = fit.posterior
-    for x, dashes in ((post.median[n], "-"), (post.p16[n], ":"), (post.p84[n], ":")):
-        ax.axvline(x, color=DARK, lw=0.8, ls=dashes)
-    ax.set_yticks([])
-    digits = max(0, 1 - int(np.floor(np.log10(max(post.sd[n], 1e-12)))))
-    up, down = post.p84[n] - post.median[n], post.median[n] - post.p16[n]
-    ax.set_title(rf"${post.median[n]:.{digits}f}^{{+{up:.{digits}f}}}_{{-{down:.{digits}f}}}$", fontsize=8)
-
-
-def _region(ax: Axes, x: Floats, y: Floats, limits: tuple[tuple[float, float], tuple[float, float]]) -> None:
-    """Highest-density regions of 68 and 95 %, from a smoothed histogram."""
-    counts, xe, ye = np.histogram2d(x, y, bins=40, range=limits)
-    smooth = gaussian_filter(counts, 1.3, mode="nearest")
-    ordered = np.sort(smooth.ravel())[::-1]
-    inside = ordered.cumsum() / ordered.sum()
-    levels = [float(ordered[min(int(np.searchsorted(inside, q)), ordered.size - 1)]) for q in (0.95, 0.68)]
-    centres = (xe[:-1] + xe[1:]) / 2, (ye[:-1] + ye[1:]) / 2
-    if levels[0] < levels[1]:
-        top = float(smooth.max()) * 1.001
-        ax.contourf(*centres, smooth.T, levels=[levels[0], top], colors=[BLUE], alpha=0.2)
-        ax.contourf(*centres, smooth.T, levels=[levels[1], top], colors=[BLUE], alpha=0.3)
-        ax.contour(*centres, smooth.T, levels=levels, colors=[BLUE], linewidths=0.6)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -115,7 +118,7 @@ def fit_all(
     rng : Streams
         The result depends on it and the settings only, not on ``jobs``.
     jobs : int
-        Processes (started afresh: a script that asks for more than one needs ``if __name__ == "__main__":``).
+        Processes.
     progress : callable, optional
         Called with fits done and fits in all.
 
@@ -165,4 +168,21 @@ def _mapper(jobs: int) -> Iterator[Callable[..., Iterator[Fit]]]:
         yield map
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield pool.map
+
+        def start(*arguments: Any) -> Iterator[Fit]:
+            # A fresh process imports the caller's script again, which would run it again where it has no
+            # ``if __name__ == "__main__":``. Nothing of it is needed there: the processes start without one.
+            with _without_main():
+                return pool.map(*arguments)
+
+        yield start
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

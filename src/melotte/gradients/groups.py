@@ -102,6 +102,26 @@ def predictor_table(dynamics: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataF
     return table
 
 
+def cluster_table(catalogue: pl.DataFrame, dynamics: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
+    """What a run knows of each cluster: its catalogue, its orbit and `predictor_table` in one table.
+
+    Parameters
+    ----------
+    catalogue, dynamics, snapshots : polars.DataFrame
+        `melotte.schema.CATALOGUE`, `melotte.schema.DYNAMICS` and `melotte.schema.SNAPSHOTS`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per cluster of the catalogue.
+    """
+    predictors = predictor_table(dynamics, snapshots)
+    more = [c for c in dynamics.columns if c not in {*catalogue.columns, *predictors.columns}]
+    return catalogue.join(dynamics.select("cluster", *more), on="cluster", how="left", maintain_order="left").join(
+        predictors, on="cluster", how="left", maintain_order="left"
+    )
+
+
 @dataclass(frozen=True)
 class Sample:
     """The clusters of one fit.
@@ -130,6 +150,19 @@ def feh_error_column(settings: GradientsConfig) -> str:
     return {"median": "feh_med_error", "scatter": "feh_scatter"}.get(settings.feh_error, settings.feh_error)
 
 
+def _age(settings: GradientsConfig) -> pl.Expr:
+    """The age [Gyr] of a table with the columns of the settings."""
+    age = pl.col(settings.age).cast(pl.Float64)
+    gyr = (10.0**age if settings.age_unit == "log yr" else age) * _GYR[settings.age_unit]
+    # Ten to the power of 8.00 is 0.1 Gyr up to rounding: an age on an edge belongs above it.
+    return gyr * (1.0 + 1e-9)
+
+
+def aged(frame: pl.DataFrame, settings: GradientsConfig, low: float) -> pl.DataFrame:
+    """The clusters of ``low`` Gyr and more."""
+    return frame.filter(_age(settings) >= low)
+
+
 def prepare(frame: pl.DataFrame, settings: GradientsConfig) -> tuple[pl.DataFrame, dict[str, int]]:
     """The clusters that can be fitted, with their age group.
 
@@ -152,29 +185,36 @@ def prepare(frame: pl.DataFrame, settings: GradientsConfig) -> tuple[pl.DataFram
         If a column is missing, a name occurs twice or an error is not positive.
     """
     error = feh_error_column(settings)
-    needed = ["cluster", settings.feh, error, *settings.predictors, *([settings.age] if settings.age_edges else [])]
+    needed = [
+        settings.cluster,
+        settings.feh,
+        error,
+        *settings.predictors,
+        *([settings.age] if settings.age_edges else []),
+    ]
     missing = [n for n in needed if n not in frame.columns]
     if missing:
         raise SchemaError(
             f"the table lacks {missing}",
             where="gradients",
             expected=", ".join(needed),
-            hint="name the columns in [gradients]: feh, feh_error, age, predictors; or give age_edges = []",
+            hint="name the columns in [gradients]: cluster, feh, feh_error, age, predictors; or give age_edges = []",
         )
-    if frame["cluster"].is_duplicated().any():
-        raise SchemaError("a cluster occurs twice", where="cluster", expected="one row per cluster")
+    names = frame[settings.cluster]
+    if names.is_duplicated().any():
+        twice = names.filter(names.is_duplicated()).unique(maintain_order=True).to_list()
+        raise SchemaError(
+            f"{len(twice)} clusters occur twice: {twice[:5]}", where=settings.cluster, expected="one row per cluster"
+        )
     group = pl.lit("all")
     if settings.age_edges:
-        age = pl.col(settings.age).cast(pl.Float64)
-        gyr = (10.0**age if settings.age_unit == "log yr" else age) * _GYR[settings.age_unit]
-        # Ten to the power of 8.00 is 0.1 Gyr up to rounding: an age on an edge belongs above it.
-        gyr = gyr * (1.0 + 1e-9)
+        gyr = _age(settings)
         group = pl.lit(None, dtype=pl.String)
         for g in age_groups([float(q.to_value("Gyr")) for q in settings.age_edges]):
             group = pl.when((gyr >= g.low) & (gyr < g.high)).then(pl.lit(g.name)).otherwise(group)
     errors = [f"{n}_error" for n in settings.predictors if f"{n}_error" in frame.columns]
     table = frame.select(
-        "cluster",
+        pl.col(settings.cluster).cast(pl.String).alias("cluster"),
         pl.col(settings.feh).cast(pl.Float64).fill_nan(None).alias("feh"),
         pl.col(error).cast(pl.Float64).fill_nan(None).alias("feh_error"),
         group.alias("group"),

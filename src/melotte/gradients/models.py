@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 from scipy.special import ndtr
@@ -73,6 +73,12 @@ class Model:
         return " + ".join(
             [self.shape, *(["scatter"] if self.scatter else []), *(["outliers"] if self.outliers else [])]
         )
+
+    @classmethod
+    def named(cls, name: str) -> Model:
+        """The model of a `name`."""
+        shape, *more = name.split(" + ")
+        return cls(cast(Shape, shape), "scatter" in more, "outliers" in more)
 
     @property
     def coefficients(self) -> tuple[str, ...]:
@@ -216,8 +222,7 @@ class Problem:
             root, centre, constant = self._quadratic
             out: Array = constant - 0.5 * ((points @ root - centre) ** 2).sum(axis=1)
             return out
-        out = self.pointwise(points).sum(axis=1)
-        return out
+        return cast(Array, self.pointwise(points).sum(axis=1))
 
     @cached_property
     def _quadratic(self) -> tuple[Array, Array, float] | None:
@@ -249,6 +254,8 @@ class Problem:
 
     def log_posterior(self, points: Array) -> Array:
         """Log-density of the posterior up to a constant, shape (W,)."""
+        if self._quadratic is not None:  # flat priors
+            return self.log_likelihood(points)
         out = self.log_prior(points)
         good = np.isfinite(out)
         if good.any():

@@ -69,7 +69,19 @@ def inference_data(fit: Fit, *, draws: int = 4000) -> xr.DataTree:
     return out
 
 
-def posterior_tree(fits: Sequence[Fit], *, draws: int = 2000) -> xr.DataTree:
+def packed(tree: xr.DataTree) -> dict[str, dict[str, dict[str, Any]]]:
+    """How to write a tree: compressed; the log-likelihoods, most of the numbers, in single precision."""
+    out: dict[str, dict[str, dict[str, Any]]] = {}
+    for node in tree.subtree:
+        out[node.path] = {
+            str(name): {"zlib": True, "complevel": 4, **({"dtype": "float32"} if name == "feh" else {})}
+            for name in node.data_vars
+            if node.name in {"posterior", "log_likelihood"}
+        }
+    return out
+
+
+def posterior_tree(fits: Sequence[Fit], *, draws: int = 1000) -> xr.DataTree:
     """All fits in one tree, each under `fit_group`."""
     import xarray as xr
 

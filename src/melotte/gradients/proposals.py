@@ -45,9 +45,9 @@ def whole_half(move: Any, log_posterior: Callable[[Array], Array]) -> Any:
         move.setup(state.coords)
         if move.randomize_split:
             model.random.shuffle(half)
-        for split in range(move.nsplits):
-            here = np.flatnonzero(half == split)
-            sets = [state.coords[half == j] for j in range(move.nsplits) if j != split]
+        members = [np.flatnonzero(half == split) for split in range(move.nsplits)]
+        for split, here in enumerate(members):
+            sets = [state.coords[others] for j, others in enumerate(members) if j != split]
             new, factor = move.get_proposal(state.coords[here], sets, model.random)
             density = log_posterior(new)
             with np.errstate(divide="ignore"):

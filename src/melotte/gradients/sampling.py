@@ -19,6 +19,8 @@ EXACT_DRAWS: Final = 1000
 #: Steps that are not used; first look at convergence.
 _WARM_UP: Final = 100
 _FIRST_LOOK: Final = 300
+#: Draws kept of a fit.
+KEPT: Final = 4000
 #: A chain must be this many autocorrelation times long (Foreman-Mackey et al. 2013; emcee's documentation).
 LENGTH: Final = 50.0
 #: Fu et al. 2022, Sect. 4.1. What they discarded is not said: a tenth here.
@@ -218,11 +220,12 @@ def _judge(problem: Problem, chain: Array, optimum: Optimum, settings: Settings,
     tau = float(np.max(emcee.autocorr.integrated_time(chain, tol=0, quiet=True)))
     points = np.ascontiguousarray(chain.transpose(1, 0, 2))
     natural = problem.natural(points)
-    ess, r_hat = diagnostics(natural if sampler == "emcee" else natural[:, :: max(1, int(tau / 4))])
+    ess, r_hat = diagnostics(natural if sampler == "emcee" else natural[:, :: max(1, int(tau / 2))])
     flat = natural.reshape(-1, natural.shape[2])
     p16, median, p84 = np.percentile(flat, [16.0, 50.0, 84.0], axis=0)
     fine = np.isfinite(tau) and steps >= LENGTH * tau and ess.min() >= settings.ess and r_hat.max() < settings.r_hat
-    thin = max(1, int(tau)) if np.isfinite(tau) else 1
+    # What is kept of the draws: about independent ones, no more than figures and files need.
+    thin = max(1, int(tau) if np.isfinite(tau) else 1, -(-points.shape[0] * points.shape[1] // KEPT))
     return Posterior(
         sampler, natural[:, ::thin], points[:, ::thin], p16, median, p84, cast(Array, flat.std(axis=0)),
         steps, tau, ess, r_hat, bool(fine), problem.natural(optimum.point), optimum.point,

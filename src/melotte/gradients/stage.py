@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import polars as pl
 
@@ -11,9 +12,11 @@ from ..config import GradientsConfig
 from ..errors import EmptyResultError
 from ..randomness import Streams
 from ..result import Result, Step
-from ..schema.gradients import COMPARISON, GRADIENTS
+from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 from .comparison import compare
 from .fit import Fit, Refusal, fit_all
+from .groups import age_groups, aged, feh_error_column
+from .summary import account
 from .table import parameter_table
 
 
@@ -24,6 +27,12 @@ class GradientsResult(Result):
     comparison: pl.DataFrame = field(default_factory=COMPARISON.empty)
     fits: tuple[Fit, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    #: `melotte.schema.gradients.FLAT_TAIL`; None where the test was not made.
+    flat_tail: pl.DataFrame | None = None
+
+    def summary(self) -> str:
+        """The account on one screen: what was fitted, the slopes, which model, the flat tails."""
+        return "\n".join([*account(self), *(f"note: {note}" for note in self.notes)])
 
 
 def fit_table(
@@ -62,14 +71,26 @@ def fit_table(
     EmptyResultError
         If every model is refused in every group.
     """
-    fits, refusals, lost = fit_all(frame, settings=settings, rng=rng, jobs=jobs, progress=progress)
-    if not fits:
+    result = _fit(frame, settings, rng, jobs, progress)
+    if not result.fits:
+        lost = result.steps[0].lost
         raise EmptyResultError(
             "no group has enough clusters for any model",
-            where="gradients",
-            expected=refusals[0].reason if refusals else "clusters with [Fe/H], error, age and predictor",
-            hint="; ".join(f"{n} {reason}" for reason, n in lost.items() if n) or "give fewer age_edges",
+            where="[gradients]",
+            expected=result.refusals[0].reason if result.refusals else "clusters with [Fe/H], error, age and predictor",
+            hint="; ".join([*(f"{n} {reason}" for reason, n in lost.items() if n), "give fewer age_edges"]),
         )
+    return result
+
+
+def _fit(
+    frame: pl.DataFrame,
+    settings: GradientsConfig,
+    rng: Streams,
+    jobs: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> GradientsResult:
+    fits, refusals, lost = fit_all(frame, settings=settings, rng=rng, jobs=jobs, progress=progress)
     table = parameter_table(fits)
     notes = sorted({f"age group {r.group}: {r.reason}" for r in refusals})
     open_ends = [f for f in fits if not f.posterior.converged]
@@ -88,6 +109,13 @@ def fit_table(
     )
 
 
+#: What each error of [Fe/H] of the flat-tail test means for the model.
+_FLAT_TAIL: Final = {
+    "median": {"feh_error": "median", "scatter": True},
+    "scatter": {"feh_error": "scatter", "scatter": False, "x_errors": False},
+}
+
+
 def flat_tail_test(
     frame: pl.DataFrame, *, settings: GradientsConfig, rng: Streams, jobs: int = 1
 ) -> tuple[GradientsResult, GradientsResult]:
@@ -104,13 +132,69 @@ def flat_tail_test(
         Error of the median, with intrinsic scatter; groups too small for it are refused.
     published : GradientsResult
         The scatter of the stars as the error, without intrinsic scatter, as the paper has it.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
     """
-    update = {"models": ("line", "parabola", "plateau"), "predictors": ("l_z", "energy"), "legacy": None}
-    both = []
-    for name, more in (
-        ("median", {"feh_error": "median", "scatter": True}),
-        ("scatter", {"feh_error": "scatter", "scatter": False, "x_errors": False}),
-    ):
-        these = settings.model_copy(update={**update, **more})
-        both.append(fit_table(frame, settings=these, rng=rng.child(f"flat tail {name}"), jobs=jobs))
+    both = [_flat_tail(frame, name, settings, rng, jobs) for name in ("median", "scatter")]
     return both[0], both[1]
+
+
+def _flat_tail(frame: pl.DataFrame, errors: str, settings: GradientsConfig, rng: Streams, jobs: int) -> GradientsResult:
+    update = {"models": ("line", "parabola", "plateau"), "predictors": ("l_z", "energy"), "legacy": None}
+    these = settings.model_copy(update={**update, **_FLAT_TAIL[errors]})
+    return _fit(frame, these, rng.child(f"flat tail {errors}"), jobs)
+
+
+def flat_tails(frame: pl.DataFrame, *, settings: GradientsConfig, rng: Streams, jobs: int = 1) -> pl.DataFrame | None:
+    """`flat_tail_test` of the old groups, as one table, with whatever errors the table has.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        `melotte.schema.gradients.FLAT_TAIL`; None if there is no old group, or the table lacks L_Z, energy or the
+        errors.
+    """
+    limit = settings.flat_tail_age.to_value("Gyr")
+    old = [g.name for g in age_groups([float(q.to_value("Gyr")) for q in settings.age_edges]) if g.low >= limit]
+    columns = set(frame.columns)
+    if not old or not {"l_z", "energy"} <= columns:
+        return None
+    parts = []
+    for errors in _FLAT_TAIL:
+        if feh_error_column(settings.model_copy(update={"feh_error": errors})) in columns:
+            found = _flat_tail(aged(frame, settings, limit), errors, settings, rng, jobs).comparison
+            parts.append(found.filter(pl.col("group").is_in(old)).select(pl.lit(errors).alias("errors"), pl.all()))
+    return FLAT_TAIL.conform(pl.concat(parts), where="flat tails") if parts else None
+
+
+def analyse(
+    frame: pl.DataFrame,
+    *,
+    settings: GradientsConfig,
+    rng: Streams,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> GradientsResult:
+    """`fit_table`, and `flat_tails` if the settings ask for it: what the pipeline and ``melotte gradients`` do.
+
+    Parameters
+    ----------
+    frame, settings, rng, jobs, progress
+        As for `fit_table`.
+
+    Returns
+    -------
+    GradientsResult
+
+    Raises
+    ------
+    SchemaError, EmptyResultError
+        As `fit_table`.
+    """
+    result = fit_table(frame, settings=settings, rng=rng, jobs=jobs, progress=progress)
+    if not settings.flat_tail:
+        return result
+    return replace(result, flat_tail=flat_tails(frame, settings=settings, rng=rng, jobs=jobs))

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from ..gradients import GradientsResult, posterior_tree, table6_latex
+from ..gradients import GradientsResult, packed, posterior_tree, table6_latex
 from ..schema import Column, Schema
-from ..schema.gradients import COMPARISON, GRADIENTS
+from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 from .about import About
 from .files import replacing, write_text
 from .paper import format_value
@@ -32,20 +32,22 @@ def write_gradients(result: GradientsResult, folder: Path, *, about: About | Non
     Returns
     -------
     list of pathlib.Path
-        ``gradients.ecsv``, ``gradients.dat`` with ``gradients.ReadMe`` (CDS), ``model_comparison.ecsv``, one
-        ``table6_MODEL.tex`` per model, ``gradients.nc`` (ArviZ InferenceData of every fit, see
-        `melotte.gradients.fit_group`).
+        ``gradients``, ``model_comparison`` and, if made, ``flat_tail`` in every table format; ``gradients.dat`` with
+        ``gradients.ReadMe`` (CDS); one ``table6_MODEL.tex`` per model; ``gradients.nc`` (ArviZ InferenceData of every
+        fit, see `melotte.gradients.fit_group`).
 
     Raises
     ------
     PublishError
         If a file cannot be written or does not read back equal.
     """
-    paths = write_table(result.frame, GRADIENTS, folder / "gradients", ("ecsv",), about=about)
+    paths = write_table(result.frame, GRADIENTS, folder / "gradients", about=about)
+    paths += write_table(result.comparison, COMPARISON, folder / "model_comparison", about=about)
+    if result.flat_tail is not None:
+        paths += write_table(result.flat_tail, FLAT_TAIL, folder / "flat_tail", about=about)
     data, description = cds(result.frame, GRADIENTS, "gradients.dat")
     paths.append(write_text(folder / "gradients.dat", data))
     paths.append(write_text(folder / "gradients.ReadMe", description))
-    paths += write_table(result.comparison, COMPARISON, folder / "model_comparison", ("ecsv",), about=about)
     shown = tuple(p for p in result.frame["predictor"].unique(maintain_order=True) if not _past(p))
     for model in result.frame["model"].unique(maintain_order=True):
         stem = f"table6_{model.replace(' + ', '_')}"
@@ -54,7 +56,7 @@ def write_gradients(result: GradientsResult, folder: Path, *, about: About | Non
     path = folder / "gradients.nc"
     with replacing(path) as temporary:
         tree: Any = posterior_tree(result.fits)
-        tree.to_netcdf(temporary, engine="h5netcdf")
+        tree.to_netcdf(temporary, engine="h5netcdf", encoding=packed(tree))
     return [*paths, path]
 
 

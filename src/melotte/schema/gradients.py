@@ -107,3 +107,13 @@ COMPARISON = Schema(
     ),
     key=("group", "predictor", "model"),
 )
+
+FLAT_TAIL = Schema(
+    "flat_tail",
+    "Straight line, parabola and flat tail compared in the old groups (Fu et al. 2022, Sect. 4.1)",
+    (
+        _text("errors", "Errors", "median: error of the cluster's [Fe/H] and intrinsic scatter; scatter: as published"),
+        *COMPARISON.columns,
+    ),
+    key=("errors", *COMPARISON.key),
+)

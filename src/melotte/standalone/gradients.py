@@ -1,0 +1,128 @@
+"""``melotte gradients``: the metallicity distribution of a finished run, or of any table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from .. import config as configuration
+from .. import figures, publish
+from ..config import Config, FiguresConfig, GradientsConfig, RunConfig, load_section
+from ..errors import ConfigError, ReadError
+from ..gradients import GradientsResult, analyse, cluster_table
+from ..publish.gradients import write_gradients
+from ..randomness import Streams
+from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS
+from .gradients_input import join_tables, read_gradients_table
+from .progress import Progress
+
+
+def run_gradients(
+    source: str | Path,
+    out: Path | None = None,
+    *,
+    join: Sequence[str | Path] = (),
+    config: Path | None = None,
+    data_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress,
+) -> tuple[GradientsResult, list[Path]]:
+    """Fit [Fe/H] against radius, angular momentum, energy or whatever the table has.
+
+    Parameters
+    ----------
+    source : path or str
+        Directory of a finished run with orbits; or a FITS, VOTable, ECSV, Parquet or CSV table, or the name of a
+        dataset, with the columns that ``[gradients]`` names.
+    out : path, optional
+        Directory of the results; that of the run by default.
+    join : sequence of path or str
+        More tables: columns that ``source`` lacks, found by cluster name under any alias.
+    config : path, optional
+        TOML file with ``[gradients]`` (and ``[run] seed``, ``[figures] formats``); by default that of the run, or the
+        defaults.
+    data_dir : path, optional
+        Local mirror.
+    jobs : int, optional
+        Processes.
+    progress : callable
+        Called while fitting and drawing.
+
+    Returns
+    -------
+    result : GradientsResult
+    files : list of path
+        What `melotte.publish.gradients.write_gradients` writes, in ``tables/``, and the figures, in ``figures/``.
+
+    Raises
+    ------
+    ReadError
+        If the table cannot be read or the directory holds no run with orbits.
+    ConfigError, SchemaError, EmptyResultError
+        If the configuration or the table is wrong, or no group carries any model.
+    """
+    folder = Path(source)
+    run = folder.is_dir()
+    settings, drawing, seed = _settings(config, folder if run else None)
+    if run:
+        frame = _frame_of_run(folder)
+        target = out or folder
+    else:
+        if out is None:
+            raise ConfigError("where do the results go?", where="--out", expected="a directory")
+        frame = read_gradients_table(source, settings, data_dir=data_dir)
+        target = out
+    frame = join_tables(frame, join, settings, data_dir=data_dir)
+    result = analyse(
+        frame,
+        settings=settings,
+        rng=Streams(seed),
+        jobs=jobs or os.cpu_count() or 1,
+        progress=lambda done, total: progress("fits", done, total),
+    )
+    files = write_gradients(result, target / "tables")
+    drawings = figures.gradient_drawings(result)
+    for number, (stem, (draw, _)) in enumerate(drawings.items(), start=1):
+        files += figures.save(draw(), target / "figures" / stem, drawing.formats)
+        progress("figures", number, len(drawings))
+    return result, files
+
+
+def _settings(config: Path | None, run: Path | None) -> tuple[GradientsConfig, FiguresConfig, int]:
+    if config is not None:
+        gradients = load_section(config, "gradients", GradientsConfig)
+        return gradients, load_section(config, "figures", FiguresConfig), load_section(config, "run", RunConfig).seed
+    if run is None:
+        return GradientsConfig(), FiguresConfig(), RunConfig().seed
+    recorded = _config_of_run(run)
+    return recorded.gradients or GradientsConfig(), recorded.figures, recorded.run.seed
+
+
+def _config_of_run(run: Path) -> Config:
+    path = run / "provenance.json"
+    again = "make one: melotte run CONFIG --out DIR"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return configuration.parse(record["configuration"], where=path)
+    except FileNotFoundError as error:
+        raise ReadError("no finished run here", where=run, expected="provenance.json", hint=again) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"not the record of a run: {error}", where=path, hint=again) from error
+
+
+def _frame_of_run(run: Path) -> pl.DataFrame:
+    catalogue = publish.read_table(run / "clusters.parquet", CATALOGUE)
+    if not (run / "orbits.parquet").is_file():
+        raise ReadError(
+            "this run has no orbits",
+            where=run,
+            expected="orbits.parquet and snapshots.parquet",
+            hint="add a [galaxy] section to its configuration and run again",
+        )
+    orbits = publish.read_table(run / "orbits.parquet", DYNAMICS)
+    snapshots = publish.read_table(run / "snapshots.parquet", SNAPSHOTS)
+    return cluster_table(catalogue, orbits, snapshots)
