@@ -144,11 +144,10 @@ def test_votable_says_what_its_columns_are(tmp_path: Path) -> None:
     document = parse(path, verify="exception")
     resource = document.resources[0]
     assert [(s.system, s.epoch) for s in resource.coordinate_systems] == [("ICRS", "J2015.5")]
-    infos = [(i.name, i.value) for i in resource.infos]
+    infos = [(i.name, i.value, i.content) for i in resource.infos]
     assert infos[0][0] == "server_software"
     assert infos[0][1].startswith("melotte ")
-    assert ("cites", "2022A&A...668A...4F") in infos
-    assert ("citation", "2022A&A...668A...4F: Fu et al. 2022 <A&A> 668, A4") in infos
+    assert ("cites", "bibcode:2022A&A...668A...4F", "Fu et al. 2022 <A&A> 668, A4") in infos
     table = document.get_first_table()
     by_name = {f.name: f for f in table.fields}
     assert str(by_name["metal"].unit).strip("'") == "dex"

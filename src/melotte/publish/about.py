@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import polars as pl
+
+
+def identifier(key: str) -> str:
+    """A bibcode with its scheme (``bibcode:2022A&A...668A...4F``); anything else as it is."""
+    return f"bibcode:{key}" if re.fullmatch(r"[0-9]{4}[A-Za-z0-9.&]{15}", key) else key
 
 
 @dataclass(frozen=True)
@@ -21,23 +27,30 @@ class About:
         Julian epoch of all coordinates of the table; taken from its ``ref_epoch`` column where there is one.
     simulated : bool
         Whether the table was made from simulated data.
+    origin : sequence of (str, str)
+        More of the Data Origin: ``creator``, ``rights_uri``, ``is_derived_from``...
     """
 
     citations: Sequence[tuple[str, str]] = ()
     epoch: float | None = None
     simulated: bool = False
+    origin: Sequence[tuple[str, str]] = ()
 
-    def infos(self) -> list[tuple[str, str]]:
-        """Name and value pairs; the names are those of the IVOA note "Data Origin in the VO" where it has one.
+    def infos(self) -> list[tuple[str, str, str]]:
+        """Name, value and explanation; the names are those of the IVOA note "Data Origin in the VO" where it has one.
 
-        No date is given: the same run gives the same file.
+        No date of writing is given: the same run gives the same file.
         """
-        infos = [("server_software", f"melotte {version('melotte')}")]
+        infos = [("server_software", f"melotte {version('melotte')}", "")]
+        infos.extend((name, value, "") for name, value in self.origin)
         if self.simulated:
-            infos.append(("simulated", "true: these are not observations"))
-        infos.extend(("cites", key) for key, _ in self.citations)
-        infos.extend(("citation", f"{key}: {text}") for key, text in self.citations)
+            infos.append(("simulated", "true", "these are not observations"))
+        infos.extend(("cites", identifier(key), text) for key, text in self.citations)
         return infos
+
+    def lines(self) -> list[str]:
+        """The same as lines of text."""
+        return [f"{name}: {value}" + (f" ({text})" if text else "") for name, value, text in self.infos()]
 
     def epoch_of(self, frame: pl.DataFrame) -> float | None:
         """The one epoch of the coordinates of ``frame``, None if there are several or none is known."""

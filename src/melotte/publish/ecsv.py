@@ -46,7 +46,7 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
     table.meta["description"] = schema.description
     epoch = about.epoch_of(frame)
     table.meta["coordinates"] = "ICRS" if epoch is None else f"ICRS, epoch J{epoch}"
-    table.meta["info"] = [f"{name}: {text}" for name, text in about.infos()]
+    table.meta["info"] = about.lines()
     stream = io.StringIO()
     table.write(stream, format="ascii.ecsv", delimiter=",")
     head = stream.getvalue().rstrip("\n") + "\n"

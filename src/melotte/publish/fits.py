@@ -52,8 +52,8 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
             header[f"{key}{i}"] = value
         header[f"TUCD{i}"] = column.ucd
         header[f"TCOMM{i}"] = _ascii(column.description)
-    for name, text in about.infos():
-        header.add_history(_ascii(f"{name}: {text}"))
+    for line in about.lines():
+        header.add_history(_ascii(line))
     table = np.zeros(frame.height, dtype=[(name, values.dtype) for name, values in raw.items()])
     for name, values in raw.items():
         table[name] = values

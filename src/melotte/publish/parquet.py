@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -16,10 +17,9 @@ _VERSION = b"IVOA.VOTable-Parquet.version"
 _CONTENT = b"IVOA.VOTable-Parquet.content"
 
 
-def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None:
-    """Write one table; missing values are nulls."""
+def arrow_schema(schema: Schema) -> Any:
+    """The columns as Arrow knows them, unit and UCD as metadata of each."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     types = {
         "int64": pa.int64(),
@@ -30,14 +30,17 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
         # Not polars' own large string: older readers know only this one.
         "string": pa.string(),
     }
-    target = pa.schema(
-        [
-            pa.field(c.name, types[c.dtype], nullable=c.nullable, metadata={"unit": c.unit, "ucd": c.ucd})
-            for c in schema
-        ],
-        metadata={_VERSION: b"1.0", _CONTENT: votable.header(frame, schema, about).encode("utf-8")},
+    return pa.schema(
+        [pa.field(c.name, types[c.dtype], nullable=c.nullable, metadata={"unit": c.unit, "ucd": c.ucd}) for c in schema]
     )
-    pq.write_table(frame.to_arrow().cast(target), path)
+
+
+def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None:
+    """Write one table; missing values are nulls."""
+    import pyarrow.parquet as pq
+
+    metadata = {_VERSION: b"1.0", _CONTENT: votable.header(frame, schema, about).encode("utf-8")}
+    pq.write_table(frame.to_arrow().cast(arrow_schema(schema).with_metadata(metadata)), path)
 
 
 def read(path: Path, schema: Schema) -> Stored:

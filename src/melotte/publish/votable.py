@@ -85,9 +85,11 @@ def _document(frame: pl.DataFrame, schema: Schema, about: About) -> Any:
         resource.time_systems.append(
             TimeSys(config=_CONFIG, ID="mjd", timeorigin=origin, timescale="UNKNOWN", refposition="UNKNOWN")
         )
-    for i, (name, value) in enumerate(about.infos(), start=1):
+    for i, (name, value, text) in enumerate(about.infos(), start=1):
         # Names may repeat, identifiers may not.
-        resource.infos.append(Info(ID=f"info_{i}", name=name, value=value))
+        info = Info(ID=f"info_{i}", name=name, value=value)
+        info.content = text or None
+        resource.infos.append(info)
     table = TableElement(document, name=schema.name)
     table.description = schema.description.replace("-", _HYPHEN)
     resource.tables.append(table)
