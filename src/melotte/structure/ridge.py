@@ -80,6 +80,9 @@ class CircularOrbits:
 
 def density(x: Array, mean: Array, noise: Array) -> Array:
     """Log density of an excess x [km2/s2] given the mean of the population and the energy of the noise."""
+    if not noise.any():
+        exponential: Array = -x / mean - np.log(mean)
+        return exponential
     a, b = mean + 2.0 * noise, mean
     with np.errstate(invalid="ignore", divide="ignore"):
         half = x * (a - b) / (2.0 * a * b)

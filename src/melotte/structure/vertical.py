@@ -35,9 +35,9 @@ def log_density(R: Array, z: Array, p: Array, profile: Profile, r_ref: float) ->
     ln_h0, k, z0, a = p
     log_h = ln_h0 + k * (R - r_ref)
     log_side = log_h + np.where(z > z0, 0.5 * a, -0.5 * a)
-    value: Array = _log_g((z - z0) * np.exp(-log_side), profile)
-    value = value - log_h - np.log(2.0 * np.cosh(0.5 * a) * _SIDE[profile])
-    return value
+    value = _log_g((z - z0) * np.exp(-log_side), profile)
+    out: Array = value - log_h - np.log(2.0 * np.cosh(0.5 * a) * _SIDE[profile])
+    return out
 
 
 @dataclass(frozen=True)
