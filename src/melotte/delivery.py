@@ -205,6 +205,45 @@ def _facts(catalogue: Catalogue) -> dict[str, str]:
     return facts
 
 
+def read_record(out: Path) -> tuple[dict[str, Any], config.Config]:
+    """The record of a finished run and its configuration.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Directory of the run.
+
+    Returns
+    -------
+    record : dict
+        ``provenance.json`` (`melotte.publish.write_provenance`).
+    settings : Config
+
+    Raises
+    ------
+    ReadError
+        If the directory holds no finished run.
+    """
+    path = out / "provenance.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        settings = config.parse(record["configuration"], where=path)
+        for step in record["steps"]:
+            Step(step["name"], step["unit"], step["came_in"], step["lost"])
+        for item in (*record["inputs"], *record["outputs"]):
+            _ = item["file"], item["bytes"], item["sha256"]
+        for key in ("started", "finished"):
+            datetime.fromisoformat(record[key])
+        _ = record["simulated"], record["software"]["melotte"], tuple(record["notes"])
+    except FileNotFoundError as error:
+        raise ReadError(
+            "no finished run here", where=out, expected="provenance.json", hint="make one: melotte run CONFIG --out DIR"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"not the record of a run: {error}", where=path, hint="run again") from error
+    return record, settings
+
+
 def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalogue:
     """The catalogue a run left in a directory.
 
@@ -226,18 +265,9 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         If the directory holds no finished run.
     """
     out = Path(out)
-    path = out / "provenance.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        settings = config.parse(record["configuration"], where=path)
-        steps = [Step(s["name"], s["unit"], s["came_in"], s["lost"]) for s in record["steps"]]
-        notes, started = tuple(record["notes"]), datetime.fromisoformat(record["started"])
-    except FileNotFoundError as error:
-        raise ReadError(
-            "no finished run here", where=out, expected="provenance.json", hint="make one: melotte run CONFIG --out DIR"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"not the record of a run: {error}", where=path, hint="run again") from error
+    record, settings = read_record(out)
+    steps = [Step(s["name"], s["unit"], s["came_in"], s["lost"]) for s in record["steps"]]
+    notes, started = tuple(record["notes"]), datetime.fromisoformat(record["started"])
     frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
     members = publish.read_table(out / "members.parquet", MEMBER_STARS)
     mirror = None if data_dir is None else Path(data_dir)
@@ -266,7 +296,7 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         snapshots=_read_if_there(out / "snapshots.parquet", SNAPSHOTS),
         isochrones=isochrones,
         config=settings,
-        config_name=path.name,
+        config_name="provenance.json",
         steps=tuple(steps),
         notes=(*notes, *missing),
         inputs={entry["name"]: (Path(entry["file"]), entry["sha256"]) for entry in record["inputs"]},

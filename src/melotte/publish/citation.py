@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,6 +20,13 @@ _SOFTWARE = (
     ("pyarrow", "https://arrow.apache.org", "Apache Arrow developers"),
 )
 
+#: The same for what only some products need.
+_OPTIONAL = (
+    ("emcee", "2013PASP..125..306F", "Foreman-Mackey et al. 2013, PASP, 125, 306"),
+    ("arviz-base", "2019JOSS....4.1143K", "Kumar et al. 2019, Journal of Open Source Software, 4, 1143"),
+    ("mocpy", "2019ASPC..521..487B", "Boch 2019, ASP Conf. Ser. 521, 487"),
+)
+
 #: The paper whose method the quality control and the cluster averages follow.
 METHOD = ("2022A&A...668A...4F", "Fu et al. 2022, A&A, 668, A4")
 
@@ -27,7 +34,7 @@ METHOD = ("2022A&A...668A...4F", "Fu et al. 2022, A&A, 668, A4")
 def software_versions() -> dict[str, str]:
     """Version of each package that shapes the result and is installed."""
     found = {"melotte": version("melotte")}
-    for name in (*(s[0] for s in _SOFTWARE), "jinja2", "pydantic", "pooch", "rich", "typer"):
+    for name in (*(s[0] for s in (*_SOFTWARE, *_OPTIONAL)), "jinja2", "pydantic", "pooch", "rich", "typer"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -35,24 +42,38 @@ def software_versions() -> dict[str, str]:
     return found
 
 
-def citation_text(citations: Sequence[tuple[str, str]]) -> str:
-    """What to cite: method, catalogues, software.
+def citation_text(
+    citations: Sequence[tuple[str, str]],
+    *,
+    models: Sequence[tuple[str, str]] = (),
+    versions: Mapping[str, str] | None = None,
+    also: Collection[str] = (),
+) -> str:
+    """What to cite: method, catalogues, models, software.
 
     Parameters
     ----------
     citations : sequence of (str, str)
         Bibcode (or another key) and text of every catalogue used; a key given twice appears once.
+    models : sequence of (str, str)
+        The same of the Galactic potential and the solar parameters.
+    versions : mapping, optional
+        Versions of the software; those installed now by default.
+    also : collection of str
+        Packages used besides those every run uses.
 
     Returns
     -------
     str
     """
-    versions = software_versions()
+    versions = versions or software_versions()
     catalogues = {key: text for key, text in citations if key != METHOD[0]}
-    software = [(key, f"{name} {versions[name]}: {text}") for name, key, text in _SOFTWARE if name in versions]
+    packages = (*_SOFTWARE, *(item for item in _OPTIONAL if item[0] in also))
+    software = [(key, f"{name} {versions[name]}: {text}") for name, key, text in packages if name in versions]
     sections = (
         ("Method", [METHOD]),
         ("Catalogues", list(catalogues.items())),
+        ("Galactic potential and Sun", list(models)),
         ("Software", [("melotte", f"melotte {versions['melotte']}"), *software]),
     )
     lines = ["If you use this catalogue, please cite what it was made from."]

@@ -11,6 +11,7 @@ from datetime import date
 from importlib.metadata import version
 
 from ..config import PublishConfig
+from .about import identifier
 from .fixedwidth import PAGE, RULE, Layout, byte_by_byte
 
 _RULE = "=" * PAGE
@@ -63,7 +64,7 @@ class Front:
 
 def missing(settings: PublishConfig) -> list[str]:
     """Keys of ``[publish]`` without which a submission is not complete; the files hold ``<key>`` in their place."""
-    return [key for key in ("title", "authors", "abstract") if not getattr(settings, key)]
+    return [key for key in ("authors", "abstract") if not getattr(settings, key)]
 
 
 def plain(text: str) -> str:
@@ -121,7 +122,8 @@ def readme(front: Front, files: Sequence[DataFile]) -> str:
     if front.references:
         out += ["", "References:"]
         for key, text in front.references:
-            out += _wrap(plain(f"{text}, {key}"), 4, 8)
+            known = identifier(key) != key
+            out += _wrap(plain(f"{text}, {key}" if known else f"{text} ({key})"), 4, 8)
     made = f"Melotte {version('melotte')}"
     out += [_RULE, f"(End){made:^50}{front.written.strftime('%d-%b-%Y'):>25}"]
     return "\n".join(out) + "\n"
@@ -158,7 +160,7 @@ def _section(title: str, paragraphs: Sequence[str]) -> list[str]:
     for i, text in enumerate(paragraphs):
         out += [""] if i else []
         for line in plain(text).splitlines():
-            out += [f"    {line}"] if line.startswith(" ") else _wrap(line, 4)
+            out += [f"    {line}"] if line.startswith(" ") else _wrap(line, 4, 6 if line.startswith("- ") else 4)
     return out
 
 

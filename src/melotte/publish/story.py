@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -20,6 +20,7 @@ def story(
     members: pl.DataFrame,
     steps: Sequence[Step],
     notes: Sequence[str],
+    sources: Mapping[str, str],
     simulated: bool = False,
 ) -> list[str]:
     """Paragraphs that say how the numbers came about.
@@ -34,17 +35,19 @@ def story(
         Where each row went.
     notes : sequence of str
         What a user must know.
+    sources : mapping
+        Role of an input (``members``, ``clusters``) -> what it is.
     simulated : bool
         Whether the data are simulated.
     """
     survey = config.survey.name or config.survey.adapter
-    listed = config.members.catalogue or config.members.file
-    centres = config.clusters.catalogue or config.clusters.file
+    listed = sources.get("members", config.members.catalogue)
+    centres = sources.get("clusters", config.clusters.catalogue)
     out = ["SIMULATED DATA: every star and cluster was drawn from a model."] if simulated else []
     out.append(
         f"Radial velocities and [Fe/H] of {clusters.height} open clusters from {members.height} stars of {survey} that "
-        f"are members of a cluster with a probability {config.members.probability} in the list {listed}; positions, "
-        f"proper motions, distances and ages of the clusters are those of {centres}. The method is that of {METHOD[1]}."
+        f"are members of a cluster with a probability {config.members.probability} in this list: {listed}. Positions, "
+        f"proper motions, distances and ages of the clusters: {centres}. The method is that of {METHOD[1]}."
     )
     out.append(_velocity(config))
     out.append(_metallicity(config))
@@ -70,9 +73,10 @@ def _label(schema: Schema, name: str) -> str:
 def _velocity(config: Config) -> str:
     c = {name: _label(CATALOGUE, name) for name in CATALOGUE.names}
     flag = _label(MEMBER_STARS, "flag")
+    clip = config.velocity.model_dump(mode="json")["clip"]
     return (
         f"Radial velocity: every member's velocity is drawn {config.velocity.draws} times from a Gaussian with its "
-        f"error; members within {config.velocity.clip} of the mean of all draws have {flag} 1. {c['rv_med']} and "
+        f"error; members within {clip} of the mean of all draws have {flag} 1. {c['rv_med']} and "
         f"{c['rv_mean']} are the centres of the medians and of the means of the draws of these stars, "
         f"{c['rv_med_error']} and {c['rv_mean_error']} their standard deviations, {c['rv_scatter']} the scatter from "
         f"star to star. They keep the zero point of the survey; {c['rv_corrected']} has it removed where a reference "
@@ -107,5 +111,5 @@ def _orbits(config: Config) -> str:
 def _step(step: Step) -> str:
     losses = describe_losses(step)
     return f"- {step.name}: {step.came_in:,} {step.unit} in, {step.went_on:,} on" + (
-        f" ({losses} lost)" if losses else ""
+        f"; left out: {losses}" if losses else ""
     )
