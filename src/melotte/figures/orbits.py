@@ -181,7 +181,7 @@ def positions(
 
 def _with_parameters(dynamics: pl.DataFrame, catalogue: pl.DataFrame) -> pl.DataFrame:
     """The dynamics of every cluster with its log age and [Fe/H], null where the catalogue has none."""
-    wanted = [c for c in ("log_age", "feh_med") if c in catalogue.columns]
+    wanted = [c for c in ("log_age", "feh_med", "n_rv", "n_feh") if c in catalogue.columns]
     return dynamics.join(catalogue.select("cluster", *wanted), on="cluster", how="left", maintain_order="left")
 
 
@@ -227,7 +227,14 @@ def _metals(ax: Axes, table: pl.DataFrame, across: str, up: str, cmap: Colormap)
 
 
 @styled
-def eccentricity(dynamics: pl.DataFrame, catalogue: pl.DataFrame, *, axes: Sequence[Axes] | None = None) -> Figure:
+def eccentricity(
+    dynamics: pl.DataFrame,
+    catalogue: pl.DataFrame,
+    *,
+    minimum_rv_stars: int = 1,
+    minimum_feh_stars: int = 1,
+    axes: Sequence[Axes] | None = None,
+) -> Figure:
     """Eccentricity against apocentre, by age group and by [Fe/H] (Fu et al. 2022, Fig. 9).
 
     Bars are the 16th to 84th percentile of the draws, where there are draws.
@@ -238,6 +245,9 @@ def eccentricity(dynamics: pl.DataFrame, catalogue: pl.DataFrame, *, axes: Seque
         DYNAMICS.
     catalogue : polars.DataFrame
         CATALOGUE, for ``log_age`` and ``feh_med``.
+    minimum_rv_stars, minimum_feh_stars : int
+        Fewest stars behind the velocity (first panel) and [Fe/H] (second panel) of a cluster shown; the paper has two
+        and three.
     axes : sequence of two Axes, optional
         Where to draw.
 
@@ -247,6 +257,10 @@ def eccentricity(dynamics: pl.DataFrame, catalogue: pl.DataFrame, *, axes: Seque
     """
     figure, panels = make_axes(axes, (1, 2), (DOUBLE, DOUBLE * 0.42))
     table = _with_parameters(dynamics, catalogue).drop_nulls(["r_apo", "ecc"])
+    shown = [
+        table.filter(pl.col(name) >= least) if least > 1 and name in table.columns else table
+        for name, least in (("n_rv", minimum_rv_stars), ("n_feh", minimum_feh_stars))
+    ]
     for ax in panels:
         ax.set_xlabel("Apocentre (kpc)")
         ax.set_ylabel("Eccentricity")
@@ -254,12 +268,12 @@ def eccentricity(dynamics: pl.DataFrame, catalogue: pl.DataFrame, *, axes: Seque
         for ax in panels:
             say(ax, "no cluster with an orbit")
         return figure
-    for ax in panels:
-        _bars(ax, table, "r_apo", "ecc")
+    for ax, part in zip(panels, shown, strict=True):
+        _bars(ax, part, "r_apo", "ecc")
         ax.set_xlim(padded(values(table, "r_apo")))
         ax.set_ylim(0.0, max(0.1, 1.06 * float(np.max(values(table, "ecc")))))
-    _ages(panels[0], table, "r_apo", "ecc")
-    _metals(panels[1], table, "r_apo", "ecc", VIRIDIS)
+    _ages(panels[0], shown[0], "r_apo", "ecc")
+    _metals(panels[1], shown[1], "r_apo", "ecc", VIRIDIS)
     return figure
 
 

@@ -100,6 +100,21 @@ OUTLIERS = Schema(
     key=("cluster",),
 )
 
+ECCENTRICITIES = Schema(
+    "eccentricities",
+    "Eccentricity and apocentre of the clusters, with age and [Fe/H]",
+    (
+        CLUSTER,
+        *(DYNAMICS[f"{n}{s}"] for n in ("r_apo", "ecc") for s in ("", "_p16", "_p84")),
+        CATALOGUE["log_age"],
+        *_FEH,
+        _count("n_rv", "Nflag1", "Number of stars used for the radial velocity"),
+        _flag("by_age", "ByAge", "Shown by age: an age, and enough stars behind the velocity"),
+        _flag("by_feh", "ByFeH", "Shown by [Fe/H]: enough stars behind it"),
+    ),
+    key=("cluster",),
+)
+
 FIT = Schema(
     "structure_fit",
     "Fitted parameters of the disc",

@@ -3,6 +3,7 @@
 from .clouds import NearCloudsResult, near_clouds, read_sightlines
 from .curve import Curve
 from .draws import phase_draws
+from .eccentricity import EccentricitiesResult, eccentricities
 from .flare import FlareResult, flare
 from .integrals import OutliersResult, outliers
 from .radcliffe import AlongWaveResult, along_wave, read_wave, table7
@@ -12,11 +13,13 @@ __all__ = [
     "AlongWaveResult",
     "CircularOrbits",
     "Curve",
+    "EccentricitiesResult",
     "FlareResult",
     "NearCloudsResult",
     "OutliersResult",
     "Ridge",
     "along_wave",
+    "eccentricities",
     "flare",
     "near_clouds",
     "outliers",
