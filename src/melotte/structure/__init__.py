@@ -8,6 +8,7 @@ from .flare import FlareResult, flare
 from .integrals import OutliersResult, outliers
 from .radcliffe import AlongWaveResult, along_wave, read_wave, table7
 from .ridge import CircularOrbits, Ridge
+from .stage import Structure, analyse
 
 __all__ = [
     "AlongWaveResult",
@@ -18,7 +19,9 @@ __all__ = [
     "NearCloudsResult",
     "OutliersResult",
     "Ridge",
+    "Structure",
     "along_wave",
+    "analyse",
     "eccentricities",
     "flare",
     "near_clouds",

@@ -1,0 +1,94 @@
+"""Products of the structure of the disc: every table in every format, Table 7 in LaTeX and CDS form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from ..schema import Schema
+from ..schema.structure import (
+    ALONG_WAVE,
+    ECCENTRICITIES,
+    FIT,
+    FLARE_CURVE,
+    NEAR_CLOUDS,
+    OUTLIERS,
+    PLACES,
+    SIGHTLINES,
+    TABLE7,
+    TESTS,
+)
+from ..structure import Structure, table7
+from .about import About
+from .files import replacing, write_text
+from .fixedcheck import check
+from .fixedwidth import byte_by_byte, layout, lines
+from .paper import write_paper_table
+from .tables import write_table
+
+
+def write_structure(found: Structure, folder: Path, *, about: About | None = None) -> list[Path]:
+    """Write the tables of the analyses that were made.
+
+    Parameters
+    ----------
+    found : Structure
+        From `melotte.structure.analyse`.
+    folder : pathlib.Path
+        Made if it is not there.
+    about : About, optional
+        Citations.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``structure_NAME`` in every table format for the tables of `melotte.schema.structure`; ``table7`` as CSV, LaTeX
+        and in fixed width (``table7.dat``) with its byte-by-byte description (``table7.ReadMe``).
+
+    Raises
+    ------
+    PublishError
+        If a file cannot be written or does not read back equal.
+    """
+    tables: list[tuple[str, pl.DataFrame, Schema]] = [("fit", found.fit, FIT), ("tests", found.tests, TESTS)]
+    if found.eccentricities is not None:
+        tables.append(("eccentricities", found.eccentricities.frame, ECCENTRICITIES))
+    if found.outliers is not None:
+        tables.append(("outliers", found.outliers.frame, OUTLIERS))
+    if found.flare is not None:
+        tables.append(("flare_curve", found.flare.curve, FLARE_CURVE))
+    if found.clouds is not None:
+        tables += [
+            ("near_clouds", found.clouds.frame, NEAR_CLOUDS),
+            ("colocated", found.clouds.places, PLACES),
+            ("sightlines", found.clouds.sightlines, SIGHTLINES),
+        ]
+    if found.wave is not None:
+        tables.append(("wave", found.wave.frame, ALONG_WAVE))
+    paths: list[Path] = []
+    for stem, frame, schema in tables:
+        paths += write_table(frame, schema, folder / f"structure_{stem}", about=about)
+    if found.wave is not None:
+        paths += _table7(table7(found.wave, found.settings), folder)
+    return paths
+
+
+def _table7(frame: pl.DataFrame, folder: Path) -> list[Path]:
+    paths = write_paper_table(
+        frame,
+        TABLE7,
+        [c for c in TABLE7.names if c != "n_feh"],
+        folder / "table7",
+        caption="Clusters along the Radcliffe wave: Galactic coordinates, heliocentric place, age and [Fe/H].",
+    )
+    if frame.is_empty():
+        return paths
+    plan = layout(frame, TABLE7)
+    description = byte_by_byte(plan, "table7.dat")
+    path = folder / "table7.dat"
+    with replacing(path) as temporary:
+        with temporary.open("wb") as stream:
+            stream.writelines(lines(frame, plan))
+        check(temporary, frame, TABLE7, description)
+    return [*paths, path, write_text(folder / "table7.ReadMe", description)]
