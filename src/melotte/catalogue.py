@@ -14,6 +14,7 @@ import polars as pl
 
 from . import datasets, publish
 from .config import Config
+from .gradients import GradientsResult
 from .isochrones import Isochrones
 from .literature import LocalNames, load_resolver
 from .result import Step
@@ -77,6 +78,8 @@ class Catalogue:
         Role -> (path, SHA-256) of each input file.
     data_dir : pathlib.Path or None
         Local mirror, for the table of cluster names.
+    gradients : GradientsResult or None
+        The metallicity distribution (`melotte.gradients`); read back from a directory it is without the fits.
     """
 
     frame: pl.DataFrame
@@ -96,6 +99,7 @@ class Catalogue:
     inputs: Mapping[str, tuple[Path, str]]
     data_dir: Path | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    gradients: GradientsResult | None = None
 
     def __len__(self) -> int:
         return self.frame.height

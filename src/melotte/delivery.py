@@ -14,11 +14,15 @@ import polars as pl
 
 from . import config, figures, publish
 from .catalogue import Catalogue
+from .config import GradientsConfig
 from .errors import DatasetError, MelotteError, ReadError
+from .gradients import GradientsResult, from_frames
 from .isochrones import load_isochrones
 from .members import read_members
+from .publish.gradients import write_gradients
 from .result import Step
 from .schema import CATALOGUE, DYNAMICS, MEMBER_STARS, MEMBERS, SNAPSHOTS, Schema
+from .schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,6 +93,8 @@ def deliver(
     if catalogue.orbits is not None and catalogue.snapshots is not None:
         files += publish.write_table(catalogue.orbits, DYNAMICS, out / "orbits", about=about)
         files += publish.write_table(catalogue.snapshots, SNAPSHOTS, out / "snapshots", about=about)
+    if catalogue.gradients is not None and catalogue.gradients.fits:
+        files += write_gradients(catalogue.gradients, out / "tables", about=about)
     done(_published_table(catalogue, out / "tables" / "clusters"))
     pictures = []
     for stem, (draw, caption) in drawings.items():
@@ -161,6 +167,8 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
             "The clusters seen from the north Galactic pole, by look-back time; open: not yet born.",
         )
         drawings["energy_momentum"] = (plot.energy_momentum, "Energy against angular momentum, by age and by [Fe/H].")
+    if catalogue.gradients is not None:
+        drawings |= figures.gradient_drawings(catalogue.gradients)
     wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
     for name in dict.fromkeys(catalogue[name].name for name in wanted):
         drawings |= _cluster_drawings(catalogue, name)
@@ -294,6 +302,7 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         zero_point_pairs=None,
         orbits=_read_if_there(out / "orbits.parquet", DYNAMICS),
         snapshots=_read_if_there(out / "snapshots.parquet", SNAPSHOTS),
+        gradients=_read_gradients(out / "tables", settings.gradients),
         isochrones=isochrones,
         config=settings,
         config_name="provenance.json",
@@ -307,3 +316,14 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
 
 def _read_if_there(path: Path, schema: Schema) -> pl.DataFrame | None:
     return publish.read_table(path, schema) if path.exists() else None
+
+
+def _read_gradients(tables: Path, settings: GradientsConfig | None) -> GradientsResult | None:
+    if settings is None or not (tables / "gradients.parquet").exists():
+        return None
+    frames = {
+        "parameters": publish.read_table(tables / "gradients.parquet", GRADIENTS),
+        "comparison": publish.read_table(tables / "model_comparison.parquet", COMPARISON),
+    }
+    flat_tail = _read_if_there(tables / "flat_tail.parquet", FLAT_TAIL)
+    return from_frames(frames if flat_tail is None else {**frames, "flat_tail": flat_tail}, settings=settings)

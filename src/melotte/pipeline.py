@@ -22,6 +22,7 @@ from .crossmatch.identify import identify
 from .delivery import deliver
 from .errors import ConfigError, DatasetError, EmptyResultError
 from .galaxy import dynamics
+from .gradients import GradientsResult, analyse, cluster_table, from_frames, to_frames
 from .isochrones import Isochrones, load_isochrones
 from .members import read_clusters, read_members
 from .publish.files import sha256
@@ -44,6 +45,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "velocity": ("velocity", "run"),
     "metallicity": ("metallicity", "clusters"),
     "orbits": ("galaxy",),
+    "gradients": ("gradients",),
 }
 
 #: Called with (stage, done, total); ``total`` is None while unknown.
@@ -314,15 +316,19 @@ class _Job:
         frames = {"members": result.members, "clusters": result.clusters, "rejected": result.rejected}
         reference = products["match"].frames.get("reference")
         if reference is None:
-            return Product(frames, result.steps, result.notes)
+            clusters, facts, note = velocity.share(result, None, settings=self.config.velocity.likelihood)
+            return Product({**frames, "clusters": clusters}, result.steps, (*result.notes, *note), facts)
         zero = velocity.zero_point(result.members, reference, settings=self.config.zero_point)
         same = self.inputs["zero-point reference"][1] == self.inputs["survey"][1]
         itself = ("the zero-point reference is the survey itself: the zero point says nothing",) if same else ()
+        clusters, facts, note = velocity.share(
+            result, None if same else zero.pairs, settings=self.config.velocity.likelihood, jobs=self.threads
+        )
         return Product(
-            {**frames, "zero_point": zero.pairs},
+            {**frames, "clusters": clusters, "zero_point": zero.pairs},
             result.steps,
-            (*result.notes, *zero.notes, *itself),
-            {"zero_point": zero.numbers()},
+            (*result.notes, *zero.notes, *itself, *note),
+            {"zero_point": zero.numbers(), **facts},
         )
 
     def metallicity(self, products: dict[str, Product]) -> Product:
@@ -342,6 +348,7 @@ class _Job:
             result.clusters,
             self.clusters.frame,
             zero_point=before.facts.get("zero_point"),
+            velocity=self.config.velocity.model,
         )
         cold = sum(step.lost.get("without Teff", 0) for step in result.steps)
         hint = (
@@ -362,8 +369,12 @@ class _Job:
         """Orbits and integrals of motion, if the configuration has a ``[galaxy]`` section."""
         if self.config.galaxy is None:
             return Product({})
+        catalogue = products["metallicity"].frames["catalogue"]
+        if self.config.velocity.model == "likelihood":  # rv_corrected is the model's already
+            chosen = (pl.col("rv_model").alias("rv_med"), pl.col("rv_model_error").alias("rv_med_error"))
+            catalogue = catalogue.with_columns(chosen)
         result = dynamics(
-            products["metallicity"].frames["catalogue"],
+            catalogue,
             settings=self.config.galaxy,
             rng=self.rng,
             jobs=self.threads,
@@ -371,6 +382,21 @@ class _Job:
         )
         notes = tuple(f"orbits: {note}" for note in result.notes)
         return Product({"orbits": result.frame, "snapshots": result.snapshots}, result.steps, notes)
+
+    def gradients(self, products: dict[str, Product]) -> Product:
+        """The metallicity distribution, if the configuration has a ``[gradients]`` section."""
+        orbits = products["orbits"].frames
+        if self.config.gradients is None or "orbits" not in orbits:
+            return Product({})
+        result = analyse(
+            cluster_table(products["metallicity"].frames["catalogue"], orbits["orbits"], orbits["snapshots"]),
+            settings=self.config.gradients,
+            rng=self.rng,
+            jobs=self.threads,
+            progress=self._part("gradients"),
+        )
+        notes = tuple(f"gradients: {note}" for note in result.notes)
+        return Product(to_frames(result), result.steps, notes, result.facts)
 
     def _part(self, stage: str) -> Callable[[int, int], None]:
         return lambda done, total: self.progress(stage, done, total)
@@ -390,6 +416,7 @@ class _Job:
             zero_point_pairs=products["velocity"].frames.get("zero_point"),
             orbits=products["orbits"].frames.get("orbits"),
             snapshots=products["orbits"].frames.get("snapshots"),
+            gradients=self._gradients_of(products["gradients"]),
             isochrones=self.isochrones,
             config=self.config,
             config_name=self.where,
@@ -398,6 +425,17 @@ class _Job:
             inputs=self.inputs,
             data_dir=self.data_dir,
             started=self.started,
+        )
+
+    def _gradients_of(self, product: Product) -> GradientsResult | None:
+        if self.config.gradients is None or not product.frames:
+            return None
+        return from_frames(
+            product.frames,
+            settings=self.config.gradients,
+            steps=product.steps,
+            notes=product.notes,
+            facts=product.facts,
         )
 
 

@@ -177,6 +177,20 @@ class Plots:
         """Energy against angular momentum (Fig. 11)."""
         return figures.energy_momentum(self._orbits, self.catalogue.frame, axes=axes)
 
+    def metallicity_distribution(
+        self, model: str | None = None, predictors: Sequence[str] | None = None, *, axes: Sequence[Axes] | None = None
+    ) -> Figure:
+        """[Fe/H] against radius, angular momentum and energy (Figs. 8 and 10); ``model`` as in the tables."""
+        found = self.catalogue.gradients
+        if found is None or not found.fits:
+            raise MelotteError(
+                "this catalogue has no fits of the metallicity distribution",
+                hint="add a [gradients] section to the configuration, or run: melotte gradients DIR",
+            )
+        if model is None:
+            model = next(iter(f.model.name for f in found.fits if f.model.shape == found.settings.drawn_model), None)
+        return figures.metallicity_distribution(found.fits, model=model, predictors=predictors, axes=axes)
+
     @property
     def _orbits(self) -> pl.DataFrame:
         if self.catalogue.orbits is None:

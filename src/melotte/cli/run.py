@@ -17,7 +17,9 @@ def run(
     data_dir: DataDir = None,
     from_stage: Annotated[
         str | None,
-        typer.Option("--from", help="Start from this saved stage: match, stars, velocity, metallicity or orbits."),
+        typer.Option(
+            "--from", help="Start from this saved stage: match, stars, velocity, metallicity, orbits, gradients."
+        ),
     ] = None,
     jobs: Jobs = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 from matplotlib.figure import Figure
 
-from ..gradients import Fit, GradientsResult
+from ..gradients import Fit, GradientsResult, Model
 from .corner import corner
 from .gradients import group_label, look_back, metallicity_distribution, residuals
 
@@ -40,8 +40,7 @@ def gradient_drawings(result: GradientsResult) -> Mapping[str, Drawing]:
     """
     if not result.fits:
         return {}
-    shapes = list(dict.fromkeys(f.model.shape for f in result.fits))
-    shape = result.settings.drawn_model if result.settings.drawn_model in shapes else shapes[0]
+    shape = _drawn(result)
     fits = [f for f in result.fits if f.model.shape == shape]
     names = list(dict.fromkeys(f.predictor.name for f in fits))
     panels = {
@@ -70,6 +69,16 @@ def gradient_drawings(result: GradientsResult) -> Mapping[str, Drawing]:
         label = group_label(fit.group, len(fit.sample))
         drawings[stem] = (_corner(fit), f"Posterior of the model that predicts best, {model}: {label}.")
     return drawings
+
+
+def _drawn(result: GradientsResult) -> str:
+    """The model of the settings; where it was not fitted, the one that predicts best most often."""
+    shapes = {f.model.shape for f in result.fits}
+    wanted = str(result.settings.drawn_model)
+    if wanted in shapes:
+        return wanted
+    best = result.comparison.filter(pl.col("delta_loo") == 0.0)["model"].value_counts(sort=True)
+    return Model.named(best["model"][0]).shape
 
 
 def _distribution(fits: list[Fit], names: list[str]) -> Callable[[], Figure]:

@@ -62,7 +62,7 @@ def predictor(name: str) -> Predictor:
     """The predictor of a column; a column without a known meaning is used as it is."""
     if name.startswith("r_gc_") and name.endswith("_myr"):
         return Predictor(name, 1.0, "kpc", r"R_{\rm GC}")
-    return _KNOWN.get(name) or Predictor(name, 1.0, "", rf"\mathrm{{{name.replace('_', ' ')}}}")
+    return _KNOWN.get(name) or Predictor(name, 1.0, "", rf"\mathrm{{{name.replace('_', chr(92) + ' ')}}}")
 
 
 def age_groups(edges: Sequence[float]) -> tuple[AgeGroup, ...]:

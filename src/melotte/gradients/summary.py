@@ -37,19 +37,20 @@ def _group(result: GradientsResult, group: str, name: str) -> list[str]:
     rows = result.comparison.filter((pl.col("group") == group) & (pl.col("predictor") == name))
     first = rows.row(0, named=True)
     title = "all ages" if group == "all" else f"{group} Gyr"
-    head = f"  {title:<12} {first['n_clusters']:>4} clusters  "
+    head = f"  {title:<12}{first['n_clusters']:>4} clusters  "
     fitted = rows.filter(pl.col("refused").is_null())
     if fitted.is_empty():
         return [f"{head} refused: {first['refused']}"]
     best = fitted.sort("delta_loo", descending=True, nulls_last=True).row(0, named=True)
-    lines = [f"{head} {best['model']}: {_numbers(result, group, name, best['model'])}"]
-    if fitted.height > 1:
-        lines.append(f"{'':<31}{best['verdict']}")
-        others = [r for r in fitted.iter_rows(named=True) if r["model"] != best["model"]]
-        worse = [r["model"] for r in others if " worse " in (r["verdict"] or "")]
-        equal = [r["model"] for r in others if r["model"] not in worse]
-        parts = ([f"as good: {', '.join(equal)}"] if equal else []) + ([f"worse: {', '.join(worse)}"] if worse else [])
-        lines.append(f"{'':<31}{'; '.join(parts)}")
+    indent = " " * 6
+    lines = [f"{head}{best['model']}: {best['verdict']}"]
+    others = [r for r in fitted.iter_rows(named=True) if r["model"] != best["model"]]
+    worse = [r["model"] for r in others if " worse " in (r["verdict"] or "")]
+    equal = [r["model"] for r in others if r["model"] not in worse]
+    parts = ([f"as good: {', '.join(equal)}"] if equal else []) + ([f"worse: {', '.join(worse)}"] if worse else [])
+    if parts:
+        lines.append(indent + "; ".join(parts))
+    lines.append(indent + _numbers(result, group, name, best["model"]))
     return lines
 
 
@@ -60,7 +61,7 @@ def _numbers(result: GradientsResult, group: str, name: str, model: str) -> str:
     for row in rows.iter_rows(named=True):
         unit = f" {row['unit']}" if row["unit"] else ""
         half = (row["p84"] - row["p16"]) / 2
-        parts.append(f"{row['parameter']} {row['median']:+.3f} +- {half:.3f}{unit}")
+        parts.append(f"{row['parameter']} {row['median']:z.3f} +- {half:.3f}{unit}")
     return ", ".join(parts) + ("" if rows["converged"].all() else "; NOT CONVERGED")
 
 

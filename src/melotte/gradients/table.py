@@ -78,8 +78,8 @@ def table6_latex(table: pl.DataFrame, *, model: str = "parabola", predictors: Se
     groups = rows["group"].unique(maintain_order=True).to_list()
     lines = [
         r"\begin{table}",
-        rf"\caption{{Parameters of the {model} fitted to the cluster [Fe/H] in age groups: median of the posterior "
-        r"with the distance to its 84th and 16th percentile.}",
+        rf"\caption{{Parameters of the model ``{model}'' fitted to the [Fe/H] of clusters in age groups: median of the "
+        r"posterior with the distance to its 84th and 16th percentile.}",
         r"\begin{tabular}{ll" + "r" * len(predictors) + "}",
         r"\hline\hline",
         " & ".join(["Age (Gyr)", "par.", *(f"${predictor(p).symbol}$" for p in predictors)]) + r" \\",
@@ -103,7 +103,7 @@ def table6_latex(table: pl.DataFrame, *, model: str = "parabola", predictors: Se
 
 
 def _symbol(parameter: str) -> str:
-    return parameter if len(parameter) == 1 else rf"\mathrm{{{parameter.replace('_', ' ')}}}"
+    return parameter if len(parameter) == 1 else rf"\mathrm{{{parameter.replace('_', chr(92) + ' ')}}}"
 
 
 def _cell(row: dict[str, Any] | None) -> str:
