@@ -135,7 +135,9 @@ class TestSelection:
             assert first.members.equals(other.members)
             assert first.clusters.equals(other.clusters)
         alone = select(table.filter(pl.col("cluster") == "A"), settings=QUICK, rng=RNG)
-        assert alone.clusters.equals(first.clusters.filter(pl.col("cluster") == "A"))
+        clip = ["cluster", "n_all", "n_rv", "rv_med", "rv_med_error", "rv_mean", "rv_mean_error", "rv_scatter"]
+        # What all clusters share makes the mixture model depend on the others; the clip never does.
+        assert alone.clusters[clip].equals(first.clusters.filter(pl.col("cluster") == "A")[clip])
 
     @settings(max_examples=15, deadline=None)
     @given(shift=st.floats(-300, 300))

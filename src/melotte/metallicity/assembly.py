@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import polars as pl
 
@@ -15,6 +16,7 @@ def assemble(
     clusters: pl.DataFrame,
     *,
     zero_point: Mapping[str, float] | None = None,
+    velocity: Literal["clip", "likelihood"] = "clip",
 ) -> pl.DataFrame:
     """The cluster catalogue: velocities, metallicities and the literature parameters of each cluster.
 
@@ -27,8 +29,10 @@ def assemble(
     clusters : polars.DataFrame
         CLUSTERS; a cluster missing there gets nulls and a note.
     zero_point : mapping, optional
-        ``ZeroPoint.numbers()``: ``rv_corrected`` is rv_med plus its ``median`` (reference - survey), with its ``error``
-        added in quadrature to that of rv_med. Null without it.
+        ``ZeroPoint.numbers()``: ``rv_corrected`` is the velocity plus its ``median`` (reference - survey), with its
+        ``error`` added in quadrature. Null without it.
+    velocity : str
+        The velocity of ``rv_corrected``: ``clip`` takes rv_med, ``likelihood`` rv_model.
 
     Returns
     -------
@@ -39,10 +43,11 @@ def assemble(
     literature = [name for name in CLUSTERS.names if name in CATALOGUE]
     listed = clusters.select(literature).with_columns(pl.lit(True).alias("listed"))
     table = velocities.join(metallicities, on="cluster", how="left").join(listed, on="cluster", how="left")
+    rv = {"clip": "rv_med", "likelihood": "rv_model"}[velocity]
     if zero_point:
         table = table.with_columns(
-            (pl.col("rv_med") + zero_point["median"]).alias("rv_corrected"),
-            (pl.col("rv_med_error") ** 2 + zero_point["error"] ** 2).sqrt().alias("rv_corrected_error"),
+            (pl.col(rv) + zero_point["median"]).alias("rv_corrected"),
+            (pl.col(f"{rv}_error") ** 2 + zero_point["error"] ** 2).sqrt().alias("rv_corrected_error"),
         )
     remarks = [
         pl.when(pl.col("listed").is_null()).then(pl.lit("not in the cluster catalogue: no age, distance, A_V")),

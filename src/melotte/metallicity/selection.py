@@ -15,10 +15,23 @@ from ..result import Step
 from ..schema import CATALOGUE, CLUSTERS, MEMBER_STARS
 from ..stars import has_valid_error
 from .giants import dividing, giant_rules, limits
+from .likelihood import metallicity_model, model_columns
 
 #: The catalogue's columns this stage fills.
 CLUSTER_METALLICITIES = CATALOGUE.select(
-    ["cluster", "n_feh", "feh_med", "feh_med_error", "feh_mean", "feh_mean_error", "feh_scatter"],
+    [
+        "cluster",
+        "n_feh",
+        "feh_med",
+        "feh_med_error",
+        "feh_mean",
+        "feh_mean_error",
+        "feh_scatter",
+        "feh_model",
+        "feh_model_error",
+        "feh_model_p16",
+        "feh_model_p84",
+    ],
     name="cluster metallicities",
 )
 
@@ -128,7 +141,10 @@ def select(
         (pl.col("flag") == 12).sum().alias("n_feh"),
         pl.col("feh").filter(pl.col("flag") == 12).std(ddof=1).alias("feh_scatter"),
     )
-    found = counts.join(centre, on="cluster", how="left", maintain_order="left")
+    model = metallicity_model(used, settings=settings.likelihood, jobs=jobs)
+    found = counts.join(centre, on="cluster", how="left", maintain_order="left").join(
+        model_columns(model), on="cluster", how="left", maintain_order="left"
+    )
     return MetallicityResult(
         members=MEMBER_STARS.conform(tested, where="members after the metallicity selection"),
         clusters=CLUSTER_METALLICITIES.conform(found, where="cluster metallicities"),

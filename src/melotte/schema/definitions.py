@@ -15,6 +15,21 @@ def _col(name: str, unit: str, ucd: str, description: str, fmt: str, **more: obj
     return Column(name, "float64", unit, ucd, description, format=fmt, **more)  # type: ignore[arg-type]
 
 
+def _percentiles(name: str, label: str, unit: str, ucd: str, of: str, fmt: str) -> tuple[Column, ...]:
+    """Percentiles 16 and 84 of the posterior of a column."""
+    return tuple(
+        _col(
+            f"{name}_p{p}",
+            unit,
+            f"{ucd};stat.value",
+            f"Percentile {p} of the posterior of {of}",
+            fmt,
+            label=f"{label}{p}",
+        )
+        for p in (16, 84)
+    )
+
+
 def required(column: Column) -> Column:
     """The same column, not nullable."""
     return replace(column, nullable=False)
@@ -473,12 +488,30 @@ MEMBER_STARS = Schema(
             label="RVdev",
         ),
         _col(
+            "rv_probability",
+            "",
+            "stat.probability",
+            "Probability that the star belongs to the cluster, given the list's probability and its radial velocity",
+            "%6.4f",
+            label="PRV",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+        _col(
             "logg_giant",
             "dex",
             "phys.gravity",
             "log g below which a star of this temperature is a giant in this cluster",
             "%6.3f",
             label="loggG",
+        ),
+        _col(
+            "feh_trend",
+            "dex",
+            "phys.abund.Fe;arith.diff",
+            "Trend of [Fe/H] with Teff, subtracted from feh for the cluster (where a trend was fitted)",
+            "%7.3f",
+            label="dFeH",
         ),
         Column(
             "giant_rule",
@@ -600,6 +633,62 @@ CATALOGUE = Schema(
             error_of="rv_corrected",
             minimum=0.0,
         ),
+        _col(
+            "rv_model",
+            "km / s",
+            "spect.dopplerVeloc;pos.barycenter",
+            "Radial velocity of the cluster from the mixture model: median of the posterior, zero point not removed",
+            "%9.4f",
+            label="RVmod",
+        ),
+        _col(
+            "rv_model_error",
+            "km / s",
+            "stat.error;spect.dopplerVeloc",
+            "Half the distance of rv_model_p16 and rv_model_p84",
+            "%8.4f",
+            label="e_RVmod",
+            error_of="rv_model",
+            minimum=0.0,
+        ),
+        *_percentiles(
+            "rv_model",
+            "RVmod",
+            "km / s",
+            "spect.dopplerVeloc;pos.barycenter",
+            "rv_model, errors the stars share included",
+            "%9.4f",
+        ),
+        _col(
+            "rv_dispersion",
+            "km / s",
+            "phys.veloc.dispersion",
+            "Intrinsic dispersion of the radial velocities, binaries apart: median of the posterior",
+            "%7.4f",
+            label="sigRV",
+            minimum=0.0,
+        ),
+        *_percentiles("rv_dispersion", "sigRV", "km / s", "phys.veloc.dispersion", "rv_dispersion", "%7.4f"),
+        _col(
+            "binary_fraction",
+            "",
+            "stat.fit.param;arith.ratio",
+            "Fraction of the members that are binaries: median of the posterior",
+            "%6.4f",
+            label="fbin",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+        *_percentiles("binary_fraction", "fbin", "", "stat.fit.param;arith.ratio", "binary_fraction", "%6.4f"),
+        _col(
+            "n_model",
+            "",
+            "meta.number;stat.value",
+            "Expected number of members among the stars with a radial velocity: sum of rv_probability",
+            "%8.2f",
+            label="Nmod",
+            minimum=0.0,
+        ),
         Column(
             "n_feh",
             "int32",
@@ -657,6 +746,25 @@ CATALOGUE = Schema(
             scatter_of="feh_med",
             minimum=0.0,
         ),
+        _col(
+            "feh_model",
+            "dex",
+            "phys.abund.Fe",
+            "[Fe/H] of the cluster from the mixture model: median of the posterior",
+            "%8.4f",
+            label="[Fe/H]mod",
+        ),
+        _col(
+            "feh_model_error",
+            "dex",
+            "stat.error;phys.abund.Fe",
+            "Half the distance of feh_model_p16 and feh_model_p84",
+            "%7.4f",
+            label="e_[Fe/H]mod",
+            error_of="feh_model",
+            minimum=0.0,
+        ),
+        *_percentiles("feh_model", "[Fe/H]mod", "dex", "phys.abund.Fe", "feh_model", "%8.4f"),
         Column("note", "string", "", "meta.note", "What a user of this row must know", True, label="Note"),
     ),
     key=("cluster",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,6 +13,7 @@ from ..randomness import Streams
 from ..result import Step
 from ..schema import CATALOGUE, MEMBER_STARS
 from ..stars import has_valid_error
+from .likelihood import model_columns, velocity_model
 
 #: The catalogue's columns this stage fills.
 CLUSTER_VELOCITIES = CATALOGUE.select(
@@ -24,6 +26,17 @@ CLUSTER_VELOCITIES = CATALOGUE.select(
         "rv_mean",
         "rv_mean_error",
         "rv_scatter",
+        "rv_model",
+        "rv_model_error",
+        "rv_model_p16",
+        "rv_model_p84",
+        "rv_dispersion",
+        "rv_dispersion_p16",
+        "rv_dispersion_p84",
+        "binary_fraction",
+        "binary_fraction_p16",
+        "binary_fraction_p84",
+        "n_model",
     ],
     name="cluster velocities",
 )
@@ -36,7 +49,8 @@ class VelocityResult:
     Attributes
     ----------
     members : polars.DataFrame
-        MEMBER_STARS with flag 0 or 1, sorted by cluster and source_id.
+        MEMBER_STARS with flag 0 or 1 by the clip or the model, as ``settings.model`` says, and the model's probability
+        of membership, sorted by cluster and source_id.
     clusters : polars.DataFrame
         One row per cluster with a velocity (columns of ``CLUSTER_VELOCITIES``).
     rejected : polars.DataFrame
@@ -47,6 +61,8 @@ class VelocityResult:
         Where each star went.
     notes : tuple of str
         Warnings a reader must know.
+    model : mapping or None
+        What all clusters share in the mixture model (`melotte.velocity.likelihood_fit.Survey`).
     """
 
     members: pl.DataFrame
@@ -55,6 +71,7 @@ class VelocityResult:
     settings: VelocityConfig
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    model: Mapping[str, float] | None = None
 
 
 def select(
@@ -74,12 +91,16 @@ def select(
     rv and error (of a star alone in its cluster, mu and sigma are these too). ``rv_scatter`` is the sample standard
     deviation of the measured rv of the flag-1 stars.
 
+    Beside this the mixture model of `melotte.velocity.likelihood`, whose columns stand next to those of the clip. With
+    ``settings.model = "likelihood"`` it decides about the flags (``rv_probability`` at least
+    ``settings.member_probability``); the columns of the clip are the same in both cases.
+
     Parameters
     ----------
     stars : polars.DataFrame
         One row per (cluster, source_id), as `melotte.stars.assign` makes it. The order of the rows does not matter.
     settings : VelocityConfig
-        Number of draws and clip.
+        Number of draws, clip, and the priors of the model.
     rng : Streams
         The run's generators; the stage uses ``rng.child("velocity")``.
     jobs : int
@@ -101,10 +122,18 @@ def select(
     pooled = summarise(
         usable, "rv", rng=streams.child("selection"), draws=settings.draws, median=False, jobs=jobs
     ).select("cluster", "pooled_mean", "pooled_sd")
-    flagged = _flag(stars.join(pooled, on="cluster", how="left", maintain_order="left"), settings.clip)
+    clipped = _flag(stars.join(pooled, on="cluster", how="left", maintain_order="left"), settings.clip)
+    model = velocity_model(stars, settings=settings.likelihood, jobs=jobs)
+    clipped = clipped.join(
+        model.members.rename({"member": "rv_probability"}),
+        on=["cluster", "source_id"],
+        how="left",
+        maintain_order="left",
+    )
+    flagged = clipped if settings.model == "clip" else _flag_by_model(clipped, settings.member_probability)
     members = MEMBER_STARS.conform(flagged, where="members after the velocity selection")
 
-    used = flagged.filter(pl.col("flag") == 1)
+    used = clipped.filter(pl.col("flag") == 1)
     centre = summarise(
         used.select("cluster", "rv", "rv_error"),
         "rv",
@@ -113,14 +142,16 @@ def select(
         jobs=jobs,
         progress=progress,
     )
-    counts = flagged.group_by("cluster", maintain_order=True).agg(
+    counts = clipped.group_by("cluster", maintain_order=True).agg(
         pl.len().alias("n_all"),
         (pl.col("flag") == 1).sum().alias("n_rv"),
         pl.col("pooled_mean").first(),
         pl.col("rv").filter(pl.col("flag") == 1).std(ddof=1).alias("rv_scatter"),
     )
-    clusters = counts.join(centre, on="cluster", how="inner", maintain_order="left").rename(
-        {"median": "rv_med", "median_sd": "rv_med_error", "mean": "rv_mean", "mean_sd": "rv_mean_error"}
+    clusters = (
+        counts.join(centre, on="cluster", how="inner", maintain_order="left")
+        .join(model_columns(model), on="cluster", how="left", maintain_order="left")
+        .rename({"median": "rv_med", "median_sd": "rv_med_error", "mean": "rv_mean", "mean_sd": "rv_mean_error"})
     )
     rejected = counts.filter(pl.col("n_rv") == 0).select(
         "cluster",
@@ -135,8 +166,24 @@ def select(
         clusters=CLUSTER_VELOCITIES.conform(clusters, where="cluster velocities"),
         rejected=rejected,
         settings=settings,
-        steps=_steps(flagged, counts, settings.clip),
+        steps=_steps(flagged, counts, settings),
         notes=_notes(flagged, rejected),
+        model=model.numbers(),
+    )
+
+
+def _flag_by_model(stars: pl.DataFrame, least: float) -> pl.DataFrame:
+    """Flag and reason by the model's probability of membership."""
+    probability = pl.col("rv_probability")
+    reason = pl.format(
+        "RV {} km/s gives a membership probability of {} in the mixture model; at least {} needed",
+        _number("rv", 2),
+        probability.round(4),
+        pl.lit(f"{least:g}"),
+    )
+    return stars.with_columns(
+        (probability >= least).fill_null(False).cast(pl.Int32).alias("flag"),
+        pl.when(probability.is_null()).then("reason").otherwise(reason).alias("reason"),
     )
 
 
@@ -173,12 +220,14 @@ def _number(name: str, decimals: int) -> pl.Expr:
     return pl.col(name).round(decimals) + 0.0  # no "-0.0"
 
 
-def _steps(flagged: pl.DataFrame, counts: pl.DataFrame, clip: float) -> tuple[Step, ...]:
+def _steps(flagged: pl.DataFrame, counts: pl.DataFrame, settings: VelocityConfig) -> tuple[Step, ...]:
+    by_clip = settings.model == "clip"
+    name = f"outside {settings.clip:g} sigma" if by_clip else f"of probability below {settings.member_probability:g}"
     outside = (has_valid_error("rv") & (pl.col("flag") == 0)).sum()
     lost = flagged.select(
         pl.col("rv").is_null().sum().alias("without a radial velocity"),
         (pl.col("rv").is_not_null() & ~has_valid_error("rv")).sum().alias("without a valid error of it"),
-        outside.alias(f"outside {clip:g} sigma"),
+        outside.alias(name),
     ).row(0, named=True)
     return (
         Step("velocity selection", "stars of clusters", flagged.height, lost),
