@@ -161,3 +161,9 @@ def test_big_endian_columns_of_fits_files_are_read():
     frame = from_qtable(table, SMALL)
     assert frame["source_id"][0] == 2**61 + 3
     assert frame["rv"][0] == 1.25
+
+
+def test_missing_values_print_as_missing() -> None:
+    wide = Schema("wide", "One number", (Column("x", "float64", "km / s", "", "A speed", format="%8.4f"),))
+    table = to_qtable(pl.DataFrame({"x": [None, 1.5]}), wide)
+    assert [line.strip() for line in table.pformat()[-2:]] == ["———", "1.5000"]

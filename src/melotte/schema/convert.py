@@ -68,7 +68,8 @@ def to_qtable(frame: pl.DataFrame, schema: Schema) -> QTable:
         info = table[column.name].info
         info.description = column.description
         if column.format:
-            info.format = column.format
+            # As a format specification: astropy prints a masked quantity with a percent format as its hidden value.
+            info.format = column.format.removeprefix("%")
         info.meta = {"ucd": column.ucd}
         if column.unit and not column.dtype.startswith("float"):
             info.unit = Unit(column.unit)
