@@ -7,7 +7,7 @@ import sys
 from ..errors import MelotteError
 
 # The order is that of ``melotte --help``.
-from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish  # noqa: F401  # isort: skip
+from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish, explore  # noqa: F401  # isort: skip
 from .common import app, err_console
 
 __all__ = ["main"]

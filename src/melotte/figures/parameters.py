@@ -108,7 +108,7 @@ def flag_handles(flag: NDArray[np.int64]) -> list[Line2D]:
     return handles
 
 
-def _giant_boundary(stars: pl.DataFrame, settings: MetallicityConfig) -> tuple[Floats, Floats]:
+def giant_boundary(stars: pl.DataFrame, settings: MetallicityConfig) -> tuple[Floats, Floats]:
     """log g that divides giants from dwarfs below the cool-dwarf limit, from the stars' own thresholds."""
     low, cool = settings.teff[0].value, settings.cool_dwarf_teff.value
     teff, limit = values(stars, "teff"), values(stars, "logg_giant")
@@ -238,7 +238,7 @@ def _shade(top: Axes, bottom: Axes, stars: pl.DataFrame, settings: MetallicityCo
         right, left = sorted(ax.get_xlim())
         for a, b in ((right, low), (high, left)):
             ax.axvspan(a, b, fc="none", ec="0.7", hatch="////", lw=0, zorder=0.5, label="rejected Teff")
-    grid, boundary = _giant_boundary(stars, settings)
+    grid, boundary = giant_boundary(stars, settings)
     floor = max(top.get_ylim())
     top.fill_between(grid, boundary, floor, color="0.88", lw=0, zorder=0.4, label="cool dwarfs")
     bottom.axvspan(low, settings.cool_dwarf_teff.value, color="0.93", lw=0, zorder=0.4, label="cool dwarfs")

@@ -39,7 +39,7 @@ def _profiles(rv: Floats, error: Floats) -> NDArray[np.float64]:
     return np.stack([x, np.broadcast_to(_SHAPE, x.shape)], axis=-1)
 
 
-def _window(rv: Floats, error: Floats, low: float, high: float) -> tuple[float, float]:
+def velocity_window(rv: Floats, error: Floats, low: float, high: float) -> tuple[float, float]:
     """Velocity range: the accepted range and the bulk of the stars; a far outlier does not set the scale."""
     centre, half = float(np.median(rv)), float(np.median(error))
     if np.isfinite(low) and np.isfinite(high):
@@ -148,7 +148,7 @@ def _draw(ax: Axes, rv: Floats, error: Floats, used: NDArray[np.bool_], stars: p
         for name, x in (("rv_low", low), ("rv_high", high)):
             ax.plot([x, x], [0, 1.08], color="black", lw=0.8, ls=(0, (4, 2.5)), zorder=5, label=name)
         handles.append(Line2D([], [], color="black", lw=0.8, ls=(0, (4, 2.5)), label="thresholds"))
-    left, right = _window(rv, error, low, high)
+    left, right = velocity_window(rv, error, low, high)
     ax.set_xlim(left, right)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     for side, n, x, align in (

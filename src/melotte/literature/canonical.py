@@ -36,6 +36,11 @@ def _spellings() -> tuple[dict[str, str], dict[str, str]]:
     return dict(data["abbreviations"]), dict(data["papers"])
 
 
+def abbreviations() -> dict[str, str]:
+    """Customary abbreviations of catalogue names, in canonical letters: ``mel`` for ``melotte``."""
+    return dict(_spellings()[0])
+
+
 def canonical(name: str, *, keep_zeros: bool = False) -> str:
     """The canonical form of a cluster name.
 
