@@ -7,6 +7,7 @@ means missing here, and a text of blanks only, the empty one included, is writte
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,30 +19,47 @@ from ..constants import MJD_J2000
 from ..errors import ReadError
 from ..schema import Column, Schema
 from .about import About
-from .stored import ColumnInfo, Stored, filled
+from .binary2 import Cell, decode, known, read_rows, write_stream
+from .stored import ColumnInfo, Stored
 
 _TYPE = {"int64": "long", "int32": "int", "float64": "double", "float32": "float", "bool": "boolean"}
 #: astropy takes an element made outside a document for one of version 1.1.
 _CONFIG = {f"version_1_{i}_or_later": True for i in range(1, 5)} | {"version": "1.4"}
+#: What encloses the rows of a BINARY2 table.
+_OPEN = b'<DATA><BINARY2><STREAM encoding="base64">'
+_CLOSE = b"</STREAM>"
+_OPENED = re.compile(rb"<DATA>\s*<BINARY2>\s*<STREAM encoding=[\"']base64[\"']\s*>")
+#: How far from either end of a file they are looked for, and how much of it is decoded at a time (bytes).
+_HEAD, _TAIL, _PIECE = 1 << 22, 1 << 16, 1 << 22
 #: Columns of these UCDs are coordinates in the frame of the COOSYS.
 _SPATIAL = ("pos.eq", "pos.pm", "pos.parallax")
 
 
 def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None:
-    """Write one table."""
-    document = _document(frame, schema, about)
-    table = document.get_first_table()
-    table.create_arrays(frame.height)
-    for column in schema:
-        series = frame[column.name]
-        if column.dtype == "string":
-            values: Any = np.array(["" if t is None else t if t.strip(" ") else t + " " for t in series], dtype=object)
-        else:
-            values = filled(series, column, np.nan if column.dtype.startswith("float") else 0)
-        table.array[column.name] = values
-        table.array.mask[column.name] = series.is_null().to_numpy()
+    """Write one table: the header by astropy, the rows by `melotte.publish.binary2`."""
+    head, end, tail = header(frame, schema, about).rpartition("</TABLE>")
+    cells = [_cell(column, frame[column.name]) for column in schema]
+    # An empty text means missing to astropy.
+    blank = [c.name for c in schema if c.dtype == "string"]
+    rows = frame.with_columns(
+        pl.when(pl.col(n).str.strip_chars(" ") == "").then(pl.col(n) + " ").otherwise(pl.col(n)).alias(n) for n in blank
+    )
     with path.open("wb") as stream:
-        document.to_xml(_Hyphens(stream), tabledata_format="binary2")
+        stream.write(head.encode("utf-8") + _OPEN + b"\n")
+        write_stream(stream, rows, cells)
+        stream.write(_CLOSE + b"</BINARY2></DATA>\n  " + (end + tail).encode("utf-8"))
+
+
+def _cell(column: Column, series: pl.Series) -> Cell:
+    kind = _datatype(column, series)
+    return Cell(column.name, kind["datatype"], "arraysize" in kind)
+
+
+def _datatype(column: Column, series: pl.Series) -> dict[str, str]:
+    if column.dtype != "string":
+        return {"datatype": _TYPE[column.dtype]}
+    ascii_only = all(t is None or t.isascii() for t in series.unique())
+    return {"datatype": "char" if ascii_only else "unicodeChar", "arraysize": "*"}
 
 
 def header(frame: pl.DataFrame, schema: Schema, about: About) -> str:
@@ -101,10 +119,7 @@ def _field(document: Any, column: Column, series: pl.Series) -> Any:
     from astropy.io.votable.tree import Field
     from astropy.units import Unit
 
-    kind: dict[str, Any] = {"datatype": _TYPE.get(column.dtype)}
-    if column.dtype == "string":
-        ascii_only = all(t is None or t.isascii() for t in series)
-        kind = {"datatype": "char" if ascii_only else "unicodeChar", "arraysize": "*"}
+    kind: dict[str, Any] = dict(_datatype(column, series))
     if column.unit:
         # VOUnit has no dex and would read d-ex, a tenth of an ex; quotes mark a unit outside its list.
         kind["unit"] = "'dex'" if column.unit == "dex" else Unit(column.unit).to_string("vounit")
@@ -127,10 +142,49 @@ def read(path: Path, schema: Schema) -> Stored:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
+            stored = _read_binary2(path, schema)
+            if stored is not None:
+                return stored
             table = parse_single_table(str(path))
     except (OSError, ValueError, IndexError, EOFError, VOWarning) as error:
         raise ReadError(f"not a readable VOTable: {error}", where=path, hint="is the file complete?") from error
     return Stored(pl.DataFrame(_series(table, schema)), fields(table))
+
+
+def _read_binary2(path: Path, schema: Schema) -> Stored | None:
+    """Read a document of one BINARY2 table of plain columns; None if it is another one."""
+    from astropy.io.votable import parse_single_table
+
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+        opened = _OPENED.search(head)
+        if opened is None:
+            return None
+        first = opened.end()
+        length = path.stat().st_size
+        stream.seek(max(first, length - _TAIL))
+        tail = stream.read()
+        last = tail.rfind(_CLOSE)
+        if last < 0 or b"<TABLE" in tail[last:]:
+            return None
+        table = parse_single_table(io.BytesIO(head[:first] + tail[last:]))
+        if not all(known(f.datatype, f.arraysize) and f.values.null is None for f in table.fields):
+            return None
+        stream.seek(first)
+        left = length - len(tail) + last - first
+        data = decode(iter(lambda: _piece(stream, first + left), b""))
+    cells = [Cell(f.name, f.datatype, f.arraysize is not None) for f in table.fields]
+    frame = read_rows(data, cells, [c.name for c in schema])
+    texts = [c.name for c in schema if c.dtype == "string" and c.name in frame.columns]
+    frame = frame.with_columns(
+        pl.when(pl.col(n).str.strip_chars(" ") == "").then(pl.col(n).str.slice(1)).otherwise(pl.col(n)).alias(n)
+        for n in texts
+    )
+    return Stored(frame, fields(table))
+
+
+def _piece(stream: BinaryIO, end: int) -> bytes:
+    return stream.read(min(_PIECE, end - stream.tell()))
 
 
 def _series(table: Any, schema: Schema) -> dict[str, pl.Series]:
