@@ -7,7 +7,10 @@ import sys
 from ..errors import MelotteError
 
 # The order is that of ``melotte --help``.
-from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish, explore  # noqa: F401  # isort: skip
+# isort: off
+from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish, explore, reproduce  # noqa: F401
+
+# isort: on
 from .common import app, err_console
 
 __all__ = ["main"]

@@ -20,5 +20,8 @@ CAUSES: Final[dict[str, str]] = {
     "zero point of energy": "GalPot's potential does not vanish at infinity",
     "sampling noise of Table 6": "Table 6 scatters about the exact posterior as that many draws would",
     "no rule in the paper": "the paper chose by eye; ours is a stated rule",
+    "misprint": "a cluster is named that is in no catalogue, with two digits exchanged",
+    "misprint, and no rule in the paper": "both",
+    "the paper's numbers do not agree with each other": "two numbers of the paper that say the same differ",
     "unexplained": "no cause was found; what was tried is in docs/reproduce.md",
 }

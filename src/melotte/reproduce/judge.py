@@ -88,6 +88,7 @@ def judge(number: Published, finding: Finding, tolerances: Tolerances) -> dict[s
         "quantity": number.quantity,
         "unit": number.unit or None,
         "kind": number.kind,
+        "printed": number.text + (f" +- {number.error}" if number.error else ""),
         "paper": number.value,
         "paper_error": number.uncertainty,
         "tolerance": getattr(tolerances, "count" if number.kind == "column" else number.kind),
@@ -105,6 +106,7 @@ def judge(number: Published, finding: Finding, tolerances: Tolerances) -> dict[s
     agrees = abs(deviation) <= tolerance * (1.0 + 1e-9)
     row |= {
         "basis": finding.basis,
+        "found": _text(number, finding),
         "ours": finding.ours,
         "ours_error": finding.error,
         "difference": difference,
@@ -120,6 +122,12 @@ def judge(number: Published, finding: Finding, tolerances: Tolerances) -> dict[s
     cause = UNEXPLAINED if found is None else found.cause
     texts = [e.evidence for e in finding.explanations] if found is None else [found.evidence]
     return row | {"cause": cause, "evidence": "; ".join(t for t in (*texts, finding.note) if t) or None}
+
+
+def _text(number: Published, finding: Finding) -> str:
+    digits = len(number.text.partition(".")[2]) + (0 if number.kind in {"count", "column"} else 2)
+    error = "" if finding.error is None else f" +- {finding.error:.{digits}f}"
+    return f"{finding.ours:.{digits}f}{error}"
 
 
 def _scale(number: Published, finding: Finding) -> float:

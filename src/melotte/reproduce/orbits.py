@@ -43,7 +43,7 @@ _CAUSE: Final[dict[str, str]] = {
 
 
 def _c(name: str, description: str, *, nullable: bool = True) -> Column:
-    return Column(name, "float64", "", "stat.value", description, nullable, "%12.5g")
+    return Column(name, "float64", "", "stat.value", description, nullable, "%14.6f")
 
 
 #: One row per published orbital column.
@@ -170,8 +170,8 @@ def column_numbers(chains: Chains) -> tuple[list[Published], list[Finding]]:
             causes = []
             if chain == "right" and name in _CAUSE:
                 evidence = (
-                    f"the published chain, which has this error, reproduces {row['legacy_same']} of {row['n']} rows; the "
-                    f"median difference of the right one is {row['right_median_difference']:.3g}"
+                    f"the published chain, which has this error, reproduces {row['legacy_same']} of {row['n']} rows; "
+                    f"the median difference of the right one is {row['right_median_difference']:.3g}"
                 )
                 if name == "energy":
                     evidence += f" (GalPot's constant is {GALPOT_ZERO_POINT} km2/s2)"

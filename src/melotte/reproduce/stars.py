@@ -72,7 +72,7 @@ def cluster_numbers(
             why = (
                 _better(run, ours["cluster"], name)
                 if name.endswith("scatter")
-                else _releases(name, abs(ours[name] - theirs[name]), releases)
+                else _releases(name, ours[name] - theirs[name], math.hypot(errors[0], errors[1]), releases)
             )
             found.append(Finding(key, ours[name], basis, errors[1], [why], None, note))
     return numbers, found
@@ -118,14 +118,15 @@ def _better(run: Catalogue, cluster: str, name: str) -> Explanation:
     )
 
 
-def _releases(name: str, difference: float, releases: Mapping[str, float]) -> Explanation:
-    quantity = name.partition("_")[0]
-    scatter = releases[quantity]
+def _releases(name: str, difference: float, error: float, releases: Mapping[str, float]) -> Explanation:
+    """Whether two catalogues of LAMOST stars scatter by as much, beside the errors of both values."""
+    scatter = releases[name.partition("_")[0]]
+    both = math.hypot(error, scatter)
     return Explanation(
         "LAMOST releases differ by as much",
-        difference <= 2 * scatter,
-        f"the published catalogue scatters by {scatter:.3g} (1.48 MAD) about Zhong et al. 2020 (LAMOST DR5) for "
-        "clusters with ten stars or more in both",
+        abs(difference) <= 2 * both,
+        f"{abs(difference) / both:.1f} standard deviations if that of clusters with ten stars or more between the "
+        f"published catalogue and Zhong et al. 2020 (LAMOST DR5), {scatter:.3g} (1.48 MAD), is added",
     )
 
 

@@ -11,7 +11,7 @@ def _text(name: str, label: str, description: str, *, nullable: bool = False) ->
 
 
 def _number(name: str, label: str, ucd: str, description: str, **more: object) -> Column:
-    return Column(name, "float64", "", ucd, description, format="%14.6g", label=label, **more)  # type: ignore[arg-type]
+    return Column(name, "float64", "", ucd, description, format="%14.6f", label=label, **more)  # type: ignore[arg-type]
 
 
 REPRODUCTION = Schema(
@@ -24,6 +24,8 @@ REPRODUCTION = Schema(
         _text("unit", "Unit", "Unit of the values; empty if there is none", nullable=True),
         _text("kind", "Kind", "count, printed, about, estimate, posterior or column: which tolerance applies"),
         _text("basis", "Basis", "What ours was computed from; empty if it was not", nullable=True),
+        _text("printed", "Printed", "Value of the paper as printed, with its error"),
+        _text("found", "Found", "Value found here, two digits more, with its error", nullable=True),
         _number("paper", "Paper", "stat.value", "Value of the paper"),
         _number("paper_error", "e_Paper", "stat.error", "Its uncertainty", error_of="paper", minimum=0.0),
         _number("ours", "Ours", "stat.value", "Value found here"),
