@@ -306,3 +306,79 @@ def test_ecsv_is_the_same_to_astropy(tmp_path: Path) -> None:
     table = Table.read(path)
     for name in frame.columns:
         assert table[name].tolist() == frame[name].to_list(), name
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(items=st.lists(rows, max_size=6))
+def test_astropy_reads_the_rows_of_a_votable(tmp_path: Path, items: list[tuple[object, ...]]) -> None:
+    from astropy.io.votable import parse_single_table
+
+    frame = build(items)
+    [path] = write_table(frame, ALL_TYPES, tmp_path / "t", ("vot",))
+    table = parse_single_table(path)
+    assert len(table.array) == frame.height
+    for name in frame.columns:
+        mask, values = table.array.mask[name], table.array.data[name]
+        for value, found, masked in zip(frame[name], values, mask, strict=True):
+            if name == "text":
+                # An empty text is a blank: astropy takes no text for a missing one.
+                assert str(found) == ("" if value is None else value if value.strip(" ") else value + " ")
+            else:
+                assert masked == (value is None)
+                assert value is None or found == value
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(items=st.lists(rows, min_size=1, max_size=6), form=st.sampled_from(["binary2", "tabledata", "binary"]))
+def test_a_votable_of_astropy_is_read(tmp_path: Path, items: list[tuple[object, ...]], form: str) -> None:
+    from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
+
+    frame = build(items)
+    if form != "binary2":  # there a missing number has no bits of its own
+        frame = frame.filter(pl.all_horizontal(pl.all().is_not_null()))
+    # Blanks around a text and control characters do not survive astropy and XML.
+    clean = pl.col("text").str.replace_all(r"[^!-~]", "")
+    frame = frame.with_columns(pl.when(clean == "").then(None).otherwise(clean).alias("text"))
+    if form == "binary":
+        frame = frame.with_columns(pl.lit("x").alias("text"))
+    document = VOTableFile(version="1.4")
+    resource, table = Resource(), TableElement(document)
+    document.resources.append(resource)
+    resource.tables.append(table)
+    types = {"int64": "long", "int32": "int", "float64": "double", "float32": "float", "bool": "boolean"}
+    for column in ALL_TYPES:
+        kind = {"datatype": "char", "arraysize": "*"} if column.dtype == "string" else {"datatype": types[column.dtype]}
+        table.fields.append(Field(document, ID=column.name, name=column.name, **kind))
+    table.create_arrays(frame.height)
+    for column in ALL_TYPES:
+        series = frame[column.name]
+        empty = {"string": "", "bool": False}.get(column.dtype, 0)
+        table.array[column.name] = np.array(
+            [empty if v is None else v for v in series], dtype=object if column.dtype == "string" else None
+        )
+        table.array.mask[column.name] = series.is_null().to_numpy()
+    document.to_xml(str(tmp_path / "a.vot"), tabledata_format=form)
+    back = read_table(tmp_path / "a.vot", ALL_TYPES)
+    assert bits(back) == bits(frame)
+
+
+def test_rows_of_a_votable_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from melotte.publish import binary2
+
+    frame = build([(i, i, i / 7, None, 1.0, i % 2 == 0, "text" * (i % 5)) for i in range(40)])
+    [path] = write_table(frame, ALL_TYPES, tmp_path / "t", ("vot",))
+    whole = path.read_bytes()
+    monkeypatch.setattr(binary2, "_CHUNK", 7)
+    [path] = write_table(frame, ALL_TYPES, tmp_path / "t", ("vot",))
+    assert path.read_bytes() == whole
+    assert read_table(path, ALL_TYPES).equals(frame)
+
+
+@pytest.mark.parametrize("damage", [b"", b"*", b"AAAA"])
+def test_damaged_rows_of_a_votable_are_an_error(tmp_path: Path, damage: bytes) -> None:
+    [path] = write_table(sample(), ALL_TYPES, tmp_path / "t", ("vot",))
+    content = path.read_bytes()
+    end = content.index(b"</STREAM>")
+    path.write_bytes(content[: end - 5] + damage + content[end:])
+    with pytest.raises(ReadError, match="not a readable VOTable"):
+        read_table(path, ALL_TYPES)

@@ -24,6 +24,9 @@ RULE = "-" * PAGE
 #: Rows formatted at a time: bounds the memory.
 CHUNK = 20_000
 
+#: Limits of more characters than this would not fit beside the label.
+_LONGEST_LIMITS = 30
+
 _ESCAPES = (
     r"Text beyond printable ASCII is written with backslash escapes: \uXXXX and \UXXXXXXXX are a Unicode code point in "
     r"hexadecimal, \\ is a backslash, \e an empty text."
@@ -229,6 +232,7 @@ def byte_by_byte(plan: Layout, name: str) -> str:
 
 def _limits(field: Field) -> str:
     limits = f"[{field.limits[0]}/{field.limits[1]}]" if field.limits else ""
+    limits = limits if len(limits) <= _LONGEST_LIMITS else ""
     mark = limits + ("?" if field.nullable else "")
     # A description that begins with a bracket would be read as limits.
     return f"{mark} " if mark else "Value of " if field.column.description.startswith("[") else ""
@@ -242,8 +246,10 @@ def _note(field: Field, labels: Mapping[str, str]) -> str:
         for code, meaning in field.column.codes:
             parts += _fold(f"    {code:>{wide}} =", re.sub(r"\b[a-z]+_\w+", lambda m: labels.get(m[0], m[0]), meaning))
     if field.escaped:
-        parts += textwrap.wrap(_ESCAPES, PAGE - 4, initial_indent="" if not parts else "    ", subsequent_indent="    ")
-    return "\n".join(parts)
+        # The first line stands behind "Note (n): ".
+        first = " " * (4 if parts else 12)
+        parts += textwrap.wrap(_ESCAPES, PAGE, initial_indent=first, subsequent_indent="    ")
+    return "\n".join(parts).lstrip()
 
 
 def _fold(head: str, text: str) -> list[str]:
