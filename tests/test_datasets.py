@@ -327,8 +327,8 @@ def test_bibtex() -> None:
 # --- the mirror ------------------------------------------------------------------------------------------------
 
 
-#: Too large for a mirror of test data, or given there as a subset only.
-NOT_IN_THE_MIRROR = {"cantat2020_members", "hunt2023_members", "lamost_dr8_lrs_afgk", "tarricq2021"}
+#: Too large for a mirror of test data, given there as a subset only, or not to be had.
+NOT_IN_THE_MIRROR = {"cantat2020_members", "fu2022_members", "hunt2023_members", "lamost_dr8_lrs_afgk", "tarricq2021"}
 
 
 @pytest.mark.parametrize("name", sorted(datasets.records().keys() - NOT_IN_THE_MIRROR))

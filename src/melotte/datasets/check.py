@@ -82,7 +82,7 @@ def verify(path: Path, record: Record) -> Verified:
 
     if missing := [column for column in content.columns if column not in names]:
         raise DatasetError(
-            f"has no column {', '.join(missing)}",
+            f"has no column {', '.join(missing)}; its columns: {', '.join(names)}",
             where=path,
             expected=f"the columns of {record.name}: {', '.join(content.columns)}",
             hint=hint,

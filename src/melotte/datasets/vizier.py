@@ -152,7 +152,9 @@ def table_of(votable: bytes, record: Record, source: VizierSource) -> tuple[pl.D
         missing = [] if best is None else sorted(set(record.content.columns) - set(best.place(record, source).values()))
         raise DatasetError(
             f"{len(fitting)} of the {len(tables)} tables sent have the columns of {record.name}"
-            + (f"; the nearest lacks {', '.join(missing)}" if missing else ""),
+            + (
+                f"; the nearest lacks {', '.join(missing)}; it has: {', '.join(best.names)}" if best and missing else ""
+            ),
             where=where,
             expected="exactly one",
             hint=hint,
