@@ -113,6 +113,13 @@ def _colour_magnitude(run: Catalogue, clusters: list[str]) -> Figure:
         axes = figure.subplots(len(clusters), 2, squeeze=False)
         for row, cluster in zip(axes, clusters, strict=True):
             run.plot.cmd(cluster, axes=list(row))
+            legend = row[0].get_legend()
+            # A legend over one panel would push its colour bar away.
+            if legend is not None:
+                handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+                legend.remove()
+                if row is axes[0]:
+                    figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure
 
 
