@@ -23,7 +23,7 @@ from melotte.literature import (
     resolve_online,
     split_names,
 )
-from melotte.literature.names import proper_names
+from melotte.literature.aliases import proper_names
 from melotte.literature.online import simbad_identifiers
 
 #: Catalogues and abbreviations that mean the same.

@@ -13,18 +13,23 @@ from .common import DataDir, app, say
 
 @app.command()
 def compare(
-    out: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
+    source: Annotated[str, typer.Argument(help="Directory of a finished run, or a literature catalogue.")],
     names: Annotated[list[str], typer.Option("--with", help="Literature catalogue; give it once for each.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Directory for the results; that of the run by default.")
+    ] = None,
     until: Annotated[
         datetime | None,
         typer.Option("--until", formats=["%Y-%m-%d"], help="List first determinations against what was out by then."),
     ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [literature] section.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compare the clusters of a run with literature catalogues: offsets, scatter, outliers, what is new."""
+    """Compare clusters with literature catalogues: offsets, scatter, outliers, what is new."""
     from ..standalone.compare import run_compare
 
-    found, files = run_compare(out, names, until=until.date() if until else None, data_dir=data_dir)
+    day = until.date() if until else None
+    found, files = run_compare(source, names, out=out, until=day, config=config, data_dir=data_dir)
     say(found.summary())
-    for path in files:
-        say(str(path))
+    folders = sorted({str(path.parent) for path in files})
+    say(f"\n{len(files)} files in {' and '.join(folders)}")

@@ -1,18 +1,22 @@
 """What was known before: names, comparison with the literature, first determinations, zero points of surveys."""
 
+from .aliases import AliasTable, Clash, read_aliases
 from .canonical import canonical, split_names
 from .check import Pairing, PairLimits, Problem, audit, pair
 from .compare import CompareSettings, Comparison, compare, compare_named
+from .compilation import compile_values, open_listing
 from .equations import SolveSettings
 from .errors import NameResolutionError, NameServiceError
-from .ledger import Ledger, LedgerSettings, Searched, make_ledger, searched
-from .listing import Listing, compile_values, from_catalogue, open_listing, read_literature, read_record
+from .ledger import Ledger, LedgerSettings, make_ledger
+from .listing import Listing, from_catalogue, read_literature, read_record
 from .local import LocalNames
 from .measurements import cluster_measurements, member_measurements, star_measurements
-from .names import AliasTable, Clash, Resolved, Resolver, load_resolver, read_aliases
+from .names import Resolved, Resolver, load_resolver
 from .online import resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
 from .review import Review, review
+from .search import Searched, searched
+from .settings import compare_settings, ledger_settings, solve_settings
 from .statistics import Offset, describe
 from .tables import first_table, known_table
 from .zero_points import Network, solve
@@ -44,12 +48,14 @@ __all__ = [
     "cluster_measurements",
     "compare",
     "compare_named",
+    "compare_settings",
     "compilations",
     "compile_values",
     "describe",
     "first_table",
     "from_catalogue",
     "known_table",
+    "ledger_settings",
     "literature",
     "load_resolver",
     "make_ledger",
@@ -64,6 +70,7 @@ __all__ = [
     "review",
     "searched",
     "solve",
+    "solve_settings",
     "split_names",
     "star_measurements",
 ]

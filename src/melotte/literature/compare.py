@@ -13,7 +13,8 @@ import polars as pl
 
 from ..schema.literature import COMPARISON
 from .check import PairLimits, Problem, pair
-from .listing import Listing, open_listing
+from .compilation import open_listing
+from .listing import Listing
 from .names import Resolver
 from .statistics import Offset, describe
 

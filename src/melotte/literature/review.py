@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from ..errors import DatasetError, MelotteError
 from ..schema import Schema
+from ..schema.literature import OFFSETS, PROBLEMS
 from .compare import CompareSettings, Comparison, compare
-from .ledger import Ledger, make_ledger, searched
-from .listing import Listing, open_listing, read_literature
+from .compilation import open_listing
+from .ledger import Ledger, LedgerSettings, make_ledger
+from .listing import Listing, read_literature
 from .names import Resolver, load_resolver
+from .search import searched
 from .tables import first_table, known_table
 
 #: Where motions and parallaxes come from if a catalogue has none (Fu et al. 2022 publish positions only).
@@ -43,12 +47,45 @@ class Review:
     ledgers: Mapping[str, Ledger]
     notes: tuple[str, ...] = ()
 
+    def offsets(self) -> pl.DataFrame:
+        """Every offset found, `melotte.schema.literature.OFFSETS`."""
+        rows = [
+            {
+                "quantity": quantity,
+                "first": found.ours,
+                "second": found.theirs,
+                "at_least": minimum,
+                **asdict(offset),
+            }
+            for quantity, by_name in self.comparisons.items()
+            for found in by_name.values()
+            for minimum, offset in [(0, found.offset), *((c.minimum, c.offset) for c in found.by_count)]
+        ]
+        return OFFSETS.conform(
+            pl.DataFrame(rows, schema_overrides=OFFSETS.polars_schema()) if rows else OFFSETS.empty()
+        )
+
+    def problems(self) -> pl.DataFrame:
+        """Pairs not believed, wrong coordinates, clusters listed twice: `melotte.schema.literature.PROBLEMS`."""
+        every = [p for by_name in self.comparisons.values() for c in by_name.values() for p in c.problems]
+        every += [p for ledger in self.ledgers.values() for p in ledger.problems]
+        rows = [
+            {"kind": p.kind, "catalogue": p.catalogue, "names": ", ".join(p.names), "detail": p.detail}
+            for p in dict.fromkeys(every)
+        ]
+        return _conformed(rows, PROBLEMS)
+
     def summary(self) -> str:
         """The whole account, for a terminal."""
         lines = [c.summary() for by_name in self.comparisons.values() for c in by_name.values()]
         lines += [ledger.summary() for ledger in self.ledgers.values()]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+def _conformed(rows: list[dict[str, Any]], schema: Schema) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, schema_overrides=schema.polars_schema()) if rows else schema.empty()
+    return schema.conform(frame, where=schema.name)
 
 
 def review(
@@ -60,6 +97,7 @@ def review(
     resolver: Resolver | None = None,
     catalogue: pl.DataFrame | None = None,
     settings: CompareSettings | None = None,
+    ledger: LedgerSettings | None = None,
 ) -> Review:
     """Compare a catalogue with others and, on request, say which of its values are the first.
 
@@ -79,7 +117,9 @@ def review(
     catalogue : polars.DataFrame, optional
         CATALOGUE of the run: gives Table 1 and 3 the mean and the scatter.
     settings : CompareSettings, optional
-        Choices.
+        Choices of the comparison.
+    ledger : LedgerSettings, optional
+        Choices of the ledger.
 
     Returns
     -------
@@ -123,8 +163,15 @@ def review(
     ledgers: dict[str, Ledger] = {}
     for quantity in quantities if until is not None else ():
         assert until is not None
-        search = searched(quantity, resolver, until=until, without=[ours.name], data_dir=data_dir)
-        ledgers[quantity] = make_ledger(ours, quantity, search, resolver, until=until)
+        search = searched(
+            quantity,
+            resolver,
+            until=until,
+            without=[ours.name],
+            resolutions=(ledger or LedgerSettings()).resolutions,
+            data_dir=data_dir,
+        )
+        ledgers[quantity] = make_ledger(ours, quantity, search, resolver, until=until, settings=ledger)
         if not ledgers[quantity].frame.is_empty():
             tables[f"first_{quantity}"] = first_table(ledgers[quantity], catalogue=catalogue)
     return Review(comparisons, tables, ledgers, tuple(notes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -52,7 +53,7 @@ def known_table(
         pl.col("value").alias(f"{quantity}_med"),
         pl.col("value_error").alias(f"{quantity}_med_error"),
     )
-    columns = [CATALOGUE["cluster"], CATALOGUE[count], CATALOGUE[f"{quantity}_med"], CATALOGUE[f"{quantity}_med_error"]]
+    columns = [CATALOGUE["cluster"], *(_ours(n) for n in (count, f"{quantity}_med", f"{quantity}_med_error"))]
     if catalogue is not None:
         more = [f"{quantity}_{n}" for n in ("mean", "mean_error", "scatter")]
         frame = frame.join(catalogue.select("cluster", "n_all", *more), on="cluster", how="left")
@@ -113,7 +114,7 @@ def first_table(
     count = "n_rv" if quantity == "rv" else "n_feh"
     names = {"n": count, "value": f"{quantity}_med", "value_error": f"{quantity}_med_error"}
     frame = ledger.first(at_least=at_least, fewer_than=fewer_than).rename(names)
-    columns = [CATALOGUE["cluster"], *(CATALOGUE[n] for n in names.values())]
+    columns = [CATALOGUE["cluster"], *(_ours(n) for n in names.values())]
     if catalogue is not None:
         more = [f"{quantity}_{n}" for n in ("mean", "mean_error", "scatter")]
         frame = frame.join(catalogue.select("cluster", "n_all", *more), on="cluster", how="left", maintain_order="left")
@@ -128,13 +129,27 @@ def first_table(
     return schema.conform(frame), schema
 
 
+def _ours(name: str) -> Column:
+    """A column of our catalogue; a catalogue of the literature may lack its value."""
+    return replace(CATALOGUE[name], nullable=True)
+
+
 def _their_columns(stem: str, name: str, quantity: str, *, with_source: bool) -> list[Column]:
     rv = quantity == "rv"
     ucd = "spect.dopplerVeloc" if rv else "phys.abund.Fe"
     form, unit = ("%9.2f" if rv else "%7.3f"), UNITS[quantity]
+    value = Column(stem, "float64", unit, ucd, f"Value of {name}", format=form)
     columns = [
-        Column(stem, "float64", unit, ucd, f"Value of {name}", format=form),
-        Column(f"{stem}_error", "float64", unit, f"stat.error;{ucd}", f"Its uncertainty in {name}", format=form),
+        value,
+        Column(
+            f"{stem}_error",
+            "float64",
+            unit,
+            f"stat.error;{ucd}",
+            f"Its uncertainty in {name}",
+            format=form,
+            error_of=stem,
+        ),
         Column(f"n_{stem}", "int32", "", "meta.number", f"Number of stars in {name}", format="%5d"),
     ]
     if with_source:

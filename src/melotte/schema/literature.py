@@ -123,6 +123,40 @@ LEDGER = Schema(
     key=("cluster", "quantity"),
 )
 
+OFFSETS = Schema(
+    "literature_offsets",
+    "One row per comparison of two catalogues and smallest number of stars: first minus second",
+    (
+        _QUANTITY,
+        _text("first", "First catalogue", nullable=False, ucd="meta.ref"),
+        _text("second", "Second catalogue", nullable=False, ucd="meta.ref"),
+        _count("at_least", "Stars on both sides, at least; 0: all clusters, with or without a number", nullable=False),
+        _count("n", "Clusters in common", nullable=False),
+        _number("median", "", "arith.diff;stat.median", "Median of first - second, unit of the quantity", "%9.4f"),
+        _number("median_error", "", "stat.error", "Its standard error", "%8.4f", error_of="median", minimum=0.0),
+        _number("mean", "", "arith.diff;stat.mean", "Mean of first - second", "%9.4f"),
+        _number("mean_error", "", "stat.error", "Its standard error", "%8.4f", error_of="mean", minimum=0.0),
+        _number("sd", "", "stat.stdev", "Standard deviation", "%8.4f", minimum=0.0),
+        _number("robust_sd", "", "stat.stdev", "1.4826 times the median absolute deviation", "%8.4f", minimum=0.0),
+    ),
+    key=("quantity", "first", "second", "at_least"),
+)
+
+PROBLEMS = Schema(
+    "literature_problems",
+    "What was found wrong when catalogues were matched by name",
+    (
+        _text(
+            "kind",
+            "alias of two objects, listed twice, same place two names, wrong position, different object",
+            nullable=False,
+        ),
+        _text("catalogue", "Where", nullable=False, ucd="meta.ref"),
+        _text("names", "The names involved", nullable=False, ucd="meta.id"),
+        _text("detail", "The numbers", nullable=False),
+    ),
+)
+
 ZERO_POINTS = Schema(
     "zero_points",
     "One row per survey: what must be added to its velocities to be on the scale of the reference survey",
@@ -160,4 +194,10 @@ SURVEY_PAIRS = Schema(
         _number("tension", "", "stat.value", "(median - solution) over the combined standard error", "%6.2f"),
     ),
     key=("first", "second", "kind"),
+)
+
+#: What a solution of the zero points was made from.
+_FROM = _text("made_from", "stars in common, clusters in common, or both together", nullable=False)
+SOLUTIONS = Schema(
+    "zero_points", ZERO_POINTS.description, (_FROM, *ZERO_POINTS.columns), key=("made_from", *ZERO_POINTS.key)
 )

@@ -6,24 +6,51 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+
 from .. import figures, publish
-from ..literature import Review, from_catalogue, review
-from ..schema import CATALOGUE
+from ..config import LiteratureConfig, load_section
+from ..errors import ConfigError
+from ..literature import (
+    Listing,
+    Review,
+    compare_settings,
+    from_catalogue,
+    ledger_settings,
+    load_resolver,
+    open_listing,
+    review,
+)
+from ..literature.listing import column_stem
+from ..schema import CATALOGUE, Schema
+from ..schema.literature import COMPARISON, LEDGER, OFFSETS, PROBLEMS
+
+_QUANTITIES = {"rv": figures.RV, "feh": figures.FEH}
 
 
 def run_compare(
-    out: Path, names: Sequence[str], *, until: date | None = None, data_dir: Path | None = None
+    source: str | Path,
+    names: Sequence[str],
+    *,
+    out: Path | None = None,
+    until: date | None = None,
+    config: Path | None = None,
+    data_dir: Path | None = None,
 ) -> tuple[Review, list[Path]]:
     """Compare a finished run, or a literature catalogue, with others.
 
     Parameters
     ----------
-    out : path
-        Directory of a finished run; the tables go to its ``tables/`` and ``figures/``.
+    source : path or str
+        Directory of a finished run, or the name of a literature catalogue (`melotte.literature`).
     names : sequence of str
-        Literature catalogues (`melotte.literature`).
+        Literature catalogues or compilations to compare with.
+    out : path, optional
+        Directory for ``tables/`` and ``figures/``; that of the run by default.
     until : datetime.date, optional
         Keep a ledger of first determinations against what was published by then.
+    config : path, optional
+        TOML file with a ``[literature]`` section; the defaults otherwise.
     data_dir : path, optional
         Local mirror.
 
@@ -31,14 +58,76 @@ def run_compare(
     -------
     review : Review
     files : list of path
+        Tables: ``known_rv`` and ``known_feh`` (Tables 1 and 3), ``first_rv`` and ``first_feh`` (Table 2, Tables 4 and
+        5) in every format and, without the evidence, in LaTeX and CSV; ``ledger_QUANTITY``; ``compared_QUANTITY_NAME``;
+        ``literature_offsets``; ``literature_problems``. Figures: ``literature_QUANTITY`` (Figs. 6 and 7).
+
+    Raises
+    ------
+    ConfigError
+        If ``source`` is not a run and ``out`` is not given, or the configuration is wrong.
+    DatasetError, ReadError
+        If a catalogue does not exist, is not on this machine or cannot be read.
+    MelotteError
+        If two catalogues have no quantity in common.
     """
-    frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
-    found = review(from_catalogue(frame), names, until=until, data_dir=data_dir, catalogue=frame)
-    files: list[Path] = []
-    for stem, (table, schema) in found.tables.items():
-        files += publish.write_table(table, schema, out / "tables" / stem)
+    settings = LiteratureConfig() if config is None else load_section(config, "literature", LiteratureConfig)
+    run = Path(source)
+    resolver = load_resolver(data_dir=data_dir)
+    frame: pl.DataFrame | None = None
+    if run.is_dir():
+        frame = publish.read_table(run / "clusters.parquet", CATALOGUE)
+        ours = from_catalogue(frame)
+    else:
+        ours = open_listing(str(source), resolver, data_dir=data_dir)
+        if out is None:
+            raise ConfigError("where do the results go?", where="--out", expected="a directory")
+    target = out or run
+    found = review(
+        ours,
+        names,
+        until=until,
+        data_dir=data_dir,
+        resolver=resolver,
+        catalogue=frame,
+        settings=compare_settings(settings),
+        ledger=ledger_settings(settings),
+    )
+    files = _write_tables(found, ours, settings.few, target / "tables")
     for quantity, comparisons in found.comparisons.items():
         frames = {title: comparison.frame for title, comparison in comparisons.items()}
-        figure = figures.literature_panels(frames, quantity={"rv": figures.RV, "feh": figures.FEH}[quantity])
-        files += figures.save(figure, out / "figures" / f"literature_{quantity}")
+        figure = figures.literature_panels(
+            frames, quantity=_QUANTITIES[quantity], few=settings.few, ours_label=ours.name, mark_few=quantity == "feh"
+        )
+        files += figures.save(figure, target / "figures" / f"literature_{quantity}")
     return found, files
+
+
+def _write_tables(found: Review, ours: Listing, few: int, folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for stem, (table, schema) in found.tables.items():
+        files += publish.write_table(table, schema, folder / stem)
+        files += _paper(stem, table, schema, few, folder)
+    for quantity, ledger in found.ledgers.items():
+        files += publish.write_table(ledger.frame, LEDGER, folder / f"ledger_{quantity}")
+    for quantity, comparisons in found.comparisons.items():
+        for name, comparison in comparisons.items():
+            stem = f"compared_{quantity}_{column_stem(name)}"
+            files += publish.write_table(comparison.frame, COMPARISON, folder / stem)
+    files += publish.write_table(found.offsets(), OFFSETS, folder / "literature_offsets")
+    files += publish.write_table(found.problems(), PROBLEMS, folder / "literature_problems")
+    return files
+
+
+def _paper(stem: str, table: pl.DataFrame, schema: Schema, few: int, folder: Path) -> list[Path]:
+    """The table as printed: without the evidence, and [Fe/H] of few stars apart (Table 5)."""
+    shown = [c for c in schema.names if c not in LEDGER or c == "cluster"]
+    if stem != "first_feh":
+        return publish.write_paper_table(table, schema, shown, folder / stem)
+    is_few = (pl.col("n_feh") < few).fill_null(False)
+    many, less = table.filter(~is_few), table.filter(is_few)
+    words = schema.description
+    return [
+        *publish.write_paper_table(many, schema, shown, folder / stem, caption=f"{words}: {few} stars or more"),
+        *publish.write_paper_table(less, schema, shown, folder / f"{stem}_few", caption=f"{words}: fewer stars"),
+    ]
