@@ -31,8 +31,8 @@ def _probability(name: str, label: str, description: str) -> Column:
 
 _X = "pos.cartesian.{};pos.galactic"
 _PLACE = (
-    _float("glon", "GLON", "deg", "pos.galactic.lon", "Galactic longitude", "%8.4f", minimum=0.0, maximum=360.0),
-    _float("glat", "GLAT", "deg", "pos.galactic.lat", "Galactic latitude", "%8.4f", minimum=-90.0, maximum=90.0),
+    _float("glon", "GLON", "deg", "pos.galactic.lon", "Galactic longitude", "%8.3f", minimum=0.0, maximum=360.0),
+    _float("glat", "GLAT", "deg", "pos.galactic.lat", "Galactic latitude", "%8.3f", minimum=-90.0, maximum=90.0),
     _float("x", "X", "pc", _X.format("x"), "Heliocentric, towards the Galactic centre", "%8.1f"),
     _float("y", "Y", "pc", _X.format("y"), "Heliocentric, along Galactic rotation", "%8.1f"),
     _float("z", "Z", "pc", _X.format("z"), "Heliocentric, towards the north Galactic pole", "%8.1f"),

@@ -113,9 +113,11 @@ def outliers(
     if use.sum() < MINIMUM:
         raise EmptyResultError(f"{int(use.sum())} clusters to judge", where="outliers", expected=f"at least {MINIMUM}")
     noise, p_end = _uncertainties(table, draws, circular, excess, l_z, use, settings)
-    seed = int(rng.child("structure").generator("ridge").integers(2**31))
-    ignoring = fit_ridge(excess[use], l_z[use], np.zeros(int(use.sum())), seed)
-    ridge = ignoring if draws is None else fit_ridge(excess[use], l_z[use], noise[use], seed)
+    streams = rng.child("structure").child("ridge")
+    ignoring = fit_ridge(excess[use], l_z[use], np.zeros(int(use.sum())), streams.generator("ignoring"))
+    ridge = ignoring
+    if draws is not None:
+        ridge = fit_ridge(excess[use], l_z[use], noise[use], streams.generator("errors"))
     # A cluster in retrograde rotation is no thin-disc cluster: probabilities 0 and 1.
     nothing = np.zeros(int(use.sum()))
     p0, q0 = (
