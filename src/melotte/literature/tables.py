@@ -15,6 +15,8 @@ from .ledger import Ledger
 from .listing import Listing, column_stem
 from .records import UNITS
 
+_SYMBOLS = {"rv": "RV", "feh": "[Fe/H]"}
+
 
 def known_table(
     ours: Listing, comparisons: Mapping[str, Comparison], *, catalogue: pl.DataFrame | None = None
@@ -71,7 +73,7 @@ def known_table(
     frame = frame.filter(pl.any_horizontal(pl.col(n).is_not_null() for n in theirs))
     schema = Schema(
         f"known_{quantity}",
-        f"Clusters with {quantity} in the literature: {', '.join(comparisons)}",
+        f"Clusters with {_SYMBOLS[quantity]} in the literature: {', '.join(comparisons)}",
         tuple(columns),
         key=("cluster",),
     )
@@ -122,7 +124,7 @@ def first_table(
     evidence = [c for c in LEDGER if c.name not in {"cluster", "object", "quantity", "known_in", *names}]
     schema = Schema(
         f"first_{quantity}",
-        f"Clusters whose {quantity} was not found in the literature searched",
+        f"Clusters whose {_SYMBOLS[quantity]} was not found in the literature searched",
         (*columns, *evidence),
         key=("cluster",),
     )
@@ -138,20 +140,24 @@ def _their_columns(stem: str, name: str, quantity: str, *, with_source: bool) ->
     rv = quantity == "rv"
     ucd = "spect.dopplerVeloc" if rv else "phys.abund.Fe"
     form, unit = ("%9.2f" if rv else "%7.3f"), UNITS[quantity]
-    value = Column(stem, "float64", unit, ucd, f"Value of {name}", format=form)
+    symbol = _SYMBOLS[quantity]
+    value = Column(stem, "float64", unit, ucd, f"Value of {name}", format=form, label=f"{symbol}({name})")
+    error = replace(
+        value,
+        name=f"{stem}_error",
+        ucd=f"stat.error;{ucd}",
+        description=f"Its error in {name}",
+        label=f"e_{symbol}({name})",
+        error_of=stem,
+    )
+    count = f"Number of stars in {name}"
     columns = [
         value,
-        Column(
-            f"{stem}_error",
-            "float64",
-            unit,
-            f"stat.error;{ucd}",
-            f"Its uncertainty in {name}",
-            format=form,
-            error_of=stem,
-        ),
-        Column(f"n_{stem}", "int32", "", "meta.number", f"Number of stars in {name}", format="%5d"),
+        error,
+        Column(f"n_{stem}", "int32", "", "meta.number", count, format="%5d", label=f"N({name})"),
     ]
     if with_source:
-        columns.append(Column(f"{stem}_source", "string", "", "meta.ref", f"Source of the value in {name}"))
+        columns.append(
+            Column(f"{stem}_source", "string", "", "meta.ref", f"Source of the value in {name}", label=f"Ref({name})")
+        )
     return columns
