@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ..catalogue import Catalogue
 from ..delivery import deliver
 from ..errors import ConfigError
 from ..pipeline import compute
+from ..publish.files import sha256
 from ..randomness import Streams
 from ..result import Step
 from . import counts, disc, literature, members, metallicity, orbits, pictures, products, stars, summary
@@ -106,6 +107,9 @@ def reproduce_fu2022(
     progress("inputs", 0, None)
     inputs = read_inputs(mirror)
     member_table = members.find_members(member_file, columns=member_columns, data_dir=mirror)
+    if member_table is not None:
+        entry = {members.DATASET: (member_table.path, sha256(member_table.path))}
+        inputs = replace(inputs, files={**inputs.files, **entry})
     rng = Streams(settings.seed)
 
     run, basis, files = _stars(inputs, member_table, out, settings, threads, progress)
