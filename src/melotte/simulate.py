@@ -6,7 +6,8 @@ The generative model, with the source of each choice:
   in 7-9.7, [Fe/H] falling by 0.06 dex/kpc (Spina et al. 2022, Universe 8, 87) with 0.06 dex scatter, velocities on a
   flat rotation curve with 10 km/s dispersion. Within the LAMOST footprint (dec > -10 deg).
 - Stars: Salpeter masses on a toy main sequence and giant branch; 44 % of them binaries with the period distribution of
-  Raghavan et al. 2010 (ApJS 190, 1), uniform mass ratio, circular orbits; 0.8 km/s internal dispersion.
+  Raghavan et al. 2010 (ApJS 190, 1), uniform mass ratio, circular orbits (or, for the calibration, eccentric ones);
+  0.8 km/s internal dispersion.
 - Spectra: S/N from magnitude; RV errors as LAMOST publishes them (medians of the members of fifteen clusters in a
   LAMOST file: 5.4, 4.5, 3.6, 2.8 km/s at S/N 18, 42, 85, 200), plus 2 km/s that the published error lacks (the robust
   scatter of those members at S/N > 120 is 3.6 km/s) and 0.5 km/s common to the stars of one plate (a choice: see the
@@ -55,6 +56,12 @@ class SimulationSettings:
     feh_hidden_error_dex: float = 0.05
     repeat_fraction: float = 0.25
     n_field_spectra: int = 3000
+    #: Added to log10 of every S/N.
+    snr_shift_dex: float = 0.0
+    #: Orbits of the binaries: circular, or with eccentricities up to that of Moe & Di Stefano 2017, Eq. 3.
+    eccentric: bool = False
+    #: Amplitude of a trend of the survey's [Fe/H] with Teff: this times ((Teff - 5800 K) / 1000 K) is added.
+    feh_trend_dex: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class SimulatedSurvey:
         Gaia-RVS-like radial velocities of the brighter members.
     truth : polars.DataFrame
         ``cluster``, ``rv`` (km/s, no zero point), ``feh`` (dex), ``n_stars``.
+    stars : polars.DataFrame
+        ``cluster``, ``source_id``, ``field`` (whether the listed member is a field star), ``binary``.
     """
 
     spectra: pl.DataFrame
@@ -80,6 +89,7 @@ class SimulatedSurvey:
     clusters: pl.DataFrame
     reference: pl.DataFrame
     truth: pl.DataFrame
+    stars: pl.DataFrame
 
     def write(self, directory: Path) -> dict[str, Path]:
         """Write the five tables below ``directory`` and return their paths."""
@@ -109,6 +119,8 @@ def simulate(settings: SimulationSettings, rng: Streams) -> SimulatedSurvey:
     stream = rng.child("simulate")
     clusters = _clusters(settings, stream.generator("clusters"))
     stars = _stars(clusters, settings, stream.generator("stars"))
+    if settings.eccentric:
+        stars = _eccentric(stars, stream.generator("orbits"))
     spectra = _spectra(stars, settings, stream.generator("spectra"))
     field = _field_spectra(clusters, settings, stream.generator("field"), first_obsid=1_000_000_000)
     truth = clusters.select(
@@ -123,6 +135,7 @@ def simulate(settings: SimulationSettings, rng: Streams) -> SimulatedSurvey:
         clusters=clusters.drop("true_rv", "true_feh", "n"),
         reference=_reference(stars, stream.generator("reference")),
         truth=truth,
+        stars=stars.select(pl.col("Cluster").alias("cluster"), "source_id", "field", "binary"),
     )
 
 
@@ -246,7 +259,23 @@ def _stars(clusters: pl.DataFrame, settings: SimulationSettings, rng: np.random.
             "amplitude": np.where(binary, amplitude, 0.0),
             "period_d": period_d,
             "phase": rng.random(n),
+            "eccentricity": np.zeros(n),
+            "omega": np.zeros(n),
+            "field": is_field,
+            "binary": binary & ~is_field,
         }
+    )
+
+
+def _eccentric(stars: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Eccentricities uniform up to 1 - (P / 2 d)^(-2/3), none below 12 d; random arguments of periastron."""
+    period = stars["period_d"].to_numpy()
+    largest = np.where(period > 12.0, 1 - (period / 2.0) ** (-2 / 3), 0.0)
+    e = rng.random(len(stars)) * largest
+    return stars.with_columns(
+        pl.Series("eccentricity", e),
+        pl.Series("omega", rng.uniform(0, 2 * np.pi, len(stars))),
+        pl.Series("amplitude", stars["amplitude"].to_numpy() / np.sqrt(1 - e**2)),
     )
 
 
@@ -268,7 +297,23 @@ def _rv_error(snr: FloatArray) -> FloatArray:
 
 def _velocity_at(stars: pl.DataFrame, mjd: FloatArray) -> FloatArray:
     phase = stars["phase"].to_numpy() + mjd / stars["period_d"].to_numpy()
-    return np.asarray(stars["rv"].to_numpy() + stars["amplitude"].to_numpy() * np.sin(2 * np.pi * phase))
+    rv, amplitude, e = (stars[name].to_numpy() for name in ("rv", "amplitude", "eccentricity"))
+    if not e.any():
+        return np.asarray(rv + amplitude * np.sin(2 * np.pi * phase))
+    omega = stars["omega"].to_numpy()
+    return np.asarray(rv + amplitude * (np.cos(omega + _true_anomaly(2 * np.pi * phase, e)) + e * np.cos(omega)))
+
+
+def _true_anomaly(mean_anomaly: FloatArray, e: FloatArray) -> FloatArray:
+    """By bisection of Kepler's equation, slow and safe: the model that is tested uses another method."""
+    low, high = np.zeros(e.size), np.full(e.size, 2 * np.pi)
+    wanted = np.mod(mean_anomaly, 2 * np.pi)
+    for _ in range(45):
+        middle = (low + high) / 2
+        above = middle - e * np.sin(middle) > wanted
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    anomaly = (low + high) / 2
+    return np.asarray(2 * np.arctan2(np.sqrt(1 + e) * np.sin(anomaly / 2), np.sqrt(1 - e) * np.cos(anomaly / 2)))
 
 
 def _spectra(stars: pl.DataFrame, settings: SimulationSettings, rng: np.random.Generator) -> pl.DataFrame:
@@ -277,7 +322,8 @@ def _spectra(stars: pl.DataFrame, settings: SimulationSettings, rng: np.random.G
     repeated = visible.with_columns(pl.int_ranges("visits").alias("visit")).explode("visit")
     n = len(repeated)
     mjd = rng.uniform(55859, 58996, n)  # 2011-10-24 to 2020-05-27, Fu et al. 2022, Sect. 1
-    snr = np.clip(10 ** (2.1 - 0.22 * (repeated["g_mag"].to_numpy() - 13.0) + rng.normal(0, 0.25, n)), 6, 900)
+    snr = 10 ** (2.1 + settings.snr_shift_dex - 0.22 * (repeated["g_mag"].to_numpy() - 13.0) + rng.normal(0, 0.25, n))
+    snr = np.clip(snr, 6, 900)
     rv_error = _rv_error(snr) * rng.lognormal(0, 0.15, n)
     feh_error = np.hypot(0.03, 2.2 / snr**0.9) * rng.lognormal(0, 0.15, n)
     teff_error = np.hypot(25.0, 2000.0 / snr)
@@ -291,7 +337,8 @@ def _spectra(stars: pl.DataFrame, settings: SimulationSettings, rng: np.random.G
     hidden_rv = rng.normal(0, settings.rv_hidden_error_kms, n) + plate_offset
     hidden_feh = rng.normal(0, settings.feh_hidden_error_dex, n)
     rv = _velocity_at(repeated, mjd) + hidden_rv + rng.normal(0, rv_error) + settings.zero_point_kms
-    feh = repeated["feh"].to_numpy() - 0.45 * cool + hidden_feh + rng.normal(0, feh_error)
+    trend = settings.feh_trend_dex * (teff - 5800.0) / 1000.0
+    feh = repeated["feh"].to_numpy() + trend - 0.45 * cool + hidden_feh + rng.normal(0, feh_error)
     return _archive_rows(
         obsid=np.arange(n) + 100_000_000,
         ra=repeated["ra"].to_numpy(),

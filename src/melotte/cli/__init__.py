@@ -9,6 +9,7 @@ from ..errors import MelotteError
 # The order is that of ``melotte --help``.
 # isort: off
 from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish, explore, reproduce  # noqa: F401
+from . import calibrate  # noqa: F401
 
 # isort: on
 from .common import app, err_console
