@@ -14,9 +14,18 @@ from ..schema import Schema
 from . import parquet
 
 
-def available() -> bool:
-    """Whether the packages are installed."""
-    return find_spec("lsdb") is not None
+def check_hats(frame: pl.DataFrame) -> None:
+    """Refuse, before any work is done, what cannot become a HATS collection.
+
+    Raises
+    ------
+    PublishError
+        If the packages are absent or the table has no row.
+    """
+    if find_spec("lsdb") is None:
+        raise PublishError("HATS needs the package lsdb", where="--hats", hint="pip install 'melotte[hats]'")
+    if not frame.height:
+        raise PublishError("a HATS collection needs stars", where="--hats", hint="leave out --hats")
 
 
 def write_hats(folder: Path, frame: pl.DataFrame, schema: Schema, *, rows: int, margin_arcsec: float) -> None:
@@ -40,8 +49,7 @@ def write_hats(folder: Path, frame: pl.DataFrame, schema: Schema, *, rows: int, 
     PublishError
         If the packages are absent, a catalogue cannot be written or does not read back equal.
     """
-    if not available():
-        raise PublishError("HATS needs the package lsdb", where=folder, hint="pip install 'melotte[hats]'")
+    check_hats(frame)
     import dask
     import lsdb
     import pandas as pd

@@ -14,13 +14,13 @@ from .. import datasets
 from ..config import Config, PublishConfig, load_section
 from ..datasets.cite import VIZIER
 from ..delivery import read_record
-from ..errors import PublishError, ReadError
+from ..errors import ReadError
 from ..galaxy.sun import solar
 from ..publish import About, citation_text, read_table, write_table
 from ..publish.citation import software_versions
 from ..publish.files import sha256, write_text
 from ..publish.folder import contents, replacing_folder, write_manifest
-from ..publish.hats import write_hats
+from ..publish.hats import check_hats, write_hats
 from ..publish.moc import write_moc
 from ..publish.prov import write_prov
 from ..publish.readme import missing
@@ -113,6 +113,8 @@ def run_publish(
     products = [Product(Path(name).name, schema, frame) for name, (schema, frame) in frames.items()]
     filled = [p for p in products if p.frame.height]
     members = frames["members"][1]
+    if hats:
+        check_hats(members)
     notices = [f"{p.stem} has no row: not in cds/ and aas/" for p in products if not p.frame.height]
     with replacing_folder(to or out / "publish") as folder:
         for product in products:
@@ -276,8 +278,6 @@ def _hats(folder: Path, members: pl.DataFrame, said: PublishConfig, *, wanted: b
     """Write the star table in HEALPix partitions if that is wanted; say so if it is not there."""
     if not wanted:
         return ["no HATS collection: ask for it with --hats"]
-    if not members.height:
-        raise PublishError("a HATS collection needs stars", where=folder, hint="leave out --hats")
     write_hats(
         folder, members, MEMBER_STARS, rows=said.hats_rows, margin_arcsec=float(said.hats_margin.to_value("arcsec"))
     )
