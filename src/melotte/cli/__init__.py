@@ -8,7 +8,8 @@ from ..errors import MelotteError
 
 # The order is that of ``melotte --help``.
 # isort: off
-from . import run, demo, show, fetch, match, orbits, gradients, structure, compare, publish, explore, reproduce  # noqa: F401
+from . import run, demo, show, fetch, match, orbits, gradients, structure  # noqa: F401
+from . import compare, zeropoints, publish, explore, reproduce  # noqa: F401
 from . import calibrate  # noqa: F401
 
 # isort: on

@@ -15,6 +15,7 @@ from .parameters import kiel
 from .recovery import recovery
 from .sky import sky_coverage
 from .velocity import rv_selection, zero_point
+from .zero_points import survey_matrix
 
 __all__ = [
     "DOUBLE",
@@ -41,5 +42,6 @@ __all__ = [
     "save",
     "sky_coverage",
     "style",
+    "survey_matrix",
     "zero_point",
 ]
