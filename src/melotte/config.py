@@ -348,7 +348,7 @@ class TrendConfig(Settings):
 
     #: Distance of the knots of the (linear) splines, and the smoothing tried (by held-out clusters).
     knots: Temperature = u.Quantity(500.0, "K")
-    smoothing: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 1.0, 10.0, 100.0, 1000.0)
+    smoothing: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.1, 1.0, 10.0, 100.0)
     #: Parts the clusters are divided into for the choice of the smoothing and for the test.
     folds: Annotated[int, Field(ge=2)] = 5
     #: The trend is zero here on average: dwarfs like the Sun, and giants of the red clump.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..config import MetallicityConfig
-from ..errors import SchemaError
+from ..errors import EmptyResultError, SchemaError
 from ..isochrones import Isochrones
 from ..montecarlo import Progress, summarise
 from ..randomness import Streams
@@ -16,6 +16,7 @@ from ..schema import CATALOGUE, CLUSTERS, MEMBER_STARS
 from ..stars import has_valid_error
 from .giants import dividing, giant_rules, limits
 from .likelihood import metallicity_model, model_columns
+from .trend import Failure, Trend, fit_trend, trend_failures, trend_sentence, with_trend
 
 #: The catalogue's columns this stage fills.
 CLUSTER_METALLICITIES = CATALOGUE.select(
@@ -55,6 +56,8 @@ class MetallicityResult:
         Where each flag-1 star went.
     notes : tuple of str
         Warnings a reader must know.
+    trend : Trend or None
+        The trend with Teff that was subtracted, if one was fitted.
     """
 
     members: pl.DataFrame
@@ -63,6 +66,7 @@ class MetallicityResult:
     settings: MetallicityConfig
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    trend: Trend | None = None
 
 
 def select(
@@ -85,6 +89,9 @@ def select(
     isochrone nearest to the catalogue's log age. Its [M/H] is the grid value nearest to the median [Fe/H] of the
     cluster's flag-1 stars from ``cool_dwarf_teff`` to the upper Teff limit (which need no such rule) if there are
     three, else solar. Without an isochrone or an age it is ``dwarf_logg``.
+
+    With ``settings.teff_trend = "fit"`` these limits do not hold; the trend of [Fe/H] with Teff is measured on the
+    members (`melotte.metallicity.trend`) and subtracted, and the stars in the range of the trend get flag 12.
 
     Parameters
     ----------
@@ -127,8 +134,22 @@ def select(
         )
     members = members.sort("cluster", "source_id")
     rules = giant_rules(members, clusters, isochrones, settings)
-    tested = _test(dividing(members, rules, isochrones, settings), settings)
-    used = tested.filter(pl.col("flag") == 12)
+    divided, trend = dividing(members, rules, isochrones, settings), None
+    if settings.teff_trend == "fit":
+        dwarf_logg = limits(settings)[3]
+        trend = fit_trend(divided, settings=settings.trend, dwarf_logg=dwarf_logg)
+        if trend is None:
+            raise EmptyResultError(
+                "too few stars or clusters to measure the trend of [Fe/H] with Teff",
+                where='[metallicity] teff_trend = "fit"',
+                expected=f"{settings.trend.folds} clusters with two or more stars with [Fe/H], Teff and log g",
+                hint='use teff_trend = "cuts"',
+            )
+        divided = with_trend(divided, trend, dwarf_logg)
+    tested = _test(divided, settings)
+    used = tested.filter(pl.col("flag") == 12).with_columns(
+        pl.col("feh") - pl.col("feh_trend").fill_null(0.0) if trend else pl.col("feh")
+    )
     centre = summarise(
         used.select("cluster", "feh", "feh_error"),
         "feh",
@@ -137,9 +158,17 @@ def select(
         jobs=jobs,
         progress=progress,
     ).rename({"median": "feh_med", "median_sd": "feh_med_error", "mean": "feh_mean", "mean_sd": "feh_mean_error"})
-    counts = tested.group_by("cluster", maintain_order=True).agg(
-        (pl.col("flag") == 12).sum().alias("n_feh"),
-        pl.col("feh").filter(pl.col("flag") == 12).std(ddof=1).alias("feh_scatter"),
+    counts = (
+        tested.group_by("cluster", maintain_order=True)
+        .agg(
+            (pl.col("flag") == 12).sum().alias("n_feh"),
+        )
+        .join(
+            used.group_by("cluster").agg(pl.col("feh").std(ddof=1).alias("feh_scatter")),
+            on="cluster",
+            how="left",
+            maintain_order="left",
+        )
     )
     model = metallicity_model(used, settings=settings.likelihood, jobs=jobs)
     found = counts.join(centre, on="cluster", how="left", maintain_order="left").join(
@@ -151,7 +180,8 @@ def select(
         giant_rules=rules,
         settings=settings,
         steps=_steps(tested, counts),
-        notes=_notes(rules, settings),
+        notes=_notes(rules, settings, trend),
+        trend=trend,
     )
 
 
@@ -169,13 +199,15 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
     allowed = pl.lit(f"{low:g} to {high:g} K")
     is_cool, unknown_teff = pl.col("teff") < cool_teff, pl.col("teff").is_null()
     # The first test that a star fails decides.
-    failures: list[tuple[str, pl.Expr, pl.Expr]] = [
+    failures: list[Failure] = [
         ("without [Fe/H]", pl.col("feh").is_null(), pl.lit("no [Fe/H]")),
         (
             "without a valid error of [Fe/H]",
             ~has_valid_error("feh"),
             pl.format("[Fe/H] {} has no valid error", _shown("feh", 3)),
         ),
+    ]
+    cuts: list[Failure] = [
         (
             "without Teff",
             unknown_teff & (not accept_unknown),
@@ -197,13 +229,17 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
             pl.format("cool dwarf: {} and log g {} is above {}, {}", cool, logg, boundary, rule),
         ),
     ]
+    by_trend = settings.teff_trend == "fit"
+    failures += trend_failures() if by_trend else cuts
     lost, why = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
     for name, failed, sentence in reversed(failures):
         failed = failed.fill_null(False)
         lost = pl.when(failed).then(pl.lit(name)).otherwise(lost)
         why = pl.when(failed).then(sentence).otherwise(why)
     kept = (
-        pl.when(unknown_teff)
+        pl.when(pl.lit(by_trend))
+        .then(trend_sentence())
+        .when(unknown_teff)
         .then(pl.lit("no Teff, accepted by the configuration"))
         .when(is_cool)
         .then(
@@ -252,8 +288,8 @@ def _steps(tested: pl.DataFrame, counts: pl.DataFrame) -> tuple[Step, ...]:
     )
 
 
-def _notes(rules: pl.DataFrame, settings: MetallicityConfig) -> tuple[str, ...]:
-    notes = []
+def _notes(rules: pl.DataFrame, settings: MetallicityConfig, trend: Trend | None) -> tuple[str, ...]:
+    notes = [] if trend is None else [trend.note()]
     _, _, _, fixed_logg = limits(settings)
     for why, count in rules["why"].drop_nulls().value_counts(sort=True).iter_rows():
         notes.append(
