@@ -49,8 +49,9 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
     table.meta["info"] = about.lines()
     stream = io.StringIO()
     table.write(stream, format="ascii.ecsv", delimiter=",")
-    head = stream.getvalue().rstrip("\n") + "\n"
-    path.write_bytes(head.encode("utf-8") + pl.DataFrame(body).write_csv(include_header=False).encode("utf-8"))
+    with path.open("wb") as file:
+        file.write((stream.getvalue().rstrip("\n") + "\n").encode("utf-8"))
+        pl.DataFrame(body).write_csv(file, include_header=False)
 
 
 def read(path: Path, schema: Schema) -> Stored:
@@ -58,37 +59,36 @@ def read(path: Path, schema: Schema) -> Stored:
     from astropy.table import Table
 
     try:
-        text = path.read_bytes().decode("utf-8")
-        lines = text.split("\n", 1 + _header_length(text))
-        head, body = lines[:-1], lines[-1]
+        head = _head(path)
         table = Table.read(head, format="ascii.ecsv")
         delimiter = _delimiter(head)
         if table.colnames == head[-1].split(delimiter):
-            return _fast(table, body, delimiter, schema)
+            return _fast(table, path, len(head), delimiter, schema)
         # Columns made of several others (a SkyCoord, for example): only astropy can put them together.
         return _slow(Table.read(str(path), format="ascii.ecsv"), schema)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise ReadError(f"not a readable ECSV file: {error}", where=path, hint="is the file complete?") from error
 
 
-def _header_length(text: str) -> int:
-    """Number of comment lines at the start."""
-    length = 0
-    start = 0
-    while text.startswith("#", start):
-        length += 1
-        start = text.find("\n", start) + 1
-        if not start:
-            raise ValueError("it ends within the header")
-    return length
+def _head(path: Path) -> list[str]:
+    """The comment lines at the start and the line with the names of the columns."""
+    lines = []
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            lines.append(line[:-1].decode("utf-8"))
+            if not line.startswith(b"#"):
+                return lines
+    raise ValueError("it ends within the header")
 
 
 def _delimiter(head: list[str]) -> str:
     return "," if any(line.startswith("# delimiter: ','") for line in head) else " "
 
 
-def _fast(table: Any, body: str, delimiter: str, schema: Schema) -> Stored:
-    """Rows by pyarrow, which refuses a row with too few fields."""
+def _fast(table: Any, path: Path, skip: int, delimiter: str, schema: Schema) -> Stored:
+    """Rows after ``skip`` lines by pyarrow, which refuses a row with too few fields."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -96,10 +96,14 @@ def _fast(table: Any, body: str, delimiter: str, schema: Schema) -> Stored:
         name: pa.string() if table[name].dtype.kind in "UO" else pa.from_numpy_dtype(table[name].dtype)
         for name in table.colnames
     }
-    if body:
+    with path.open("rb") as stream:
+        for _ in range(skip):
+            stream.readline()
+        empty = not stream.read(1)
+    if not empty:
         arrow = csv.read_csv(
-            pa.BufferReader(body.encode("utf-8")),
-            read_options=csv.ReadOptions(column_names=table.colnames),
+            str(path),
+            read_options=csv.ReadOptions(column_names=table.colnames, skip_rows=skip),
             parse_options=csv.ParseOptions(
                 delimiter=delimiter,
                 newlines_in_values=True,

@@ -8,6 +8,8 @@ is not printable ASCII is written with backslash escapes, which TESCn = 'backsla
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from .about import About
 from .stored import ESCAPE, ColumnInfo, Stored, escape, filled, needs_escape, unescape
 
 _CODE = {"int64": "K", "int32": "J", "float64": "D", "float32": "E", "bool": "L"}
+#: Rows laid out at a time: bounds the memory.
+_CHUNK = 50_000
 _RAW = {"int64": ">i8", "int32": ">i4", "float64": ">f8", "float32": ">f4", "bool": "u1"}
 
 
@@ -34,12 +38,11 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
     epoch = about.epoch_of(frame)
     if epoch is not None:
         header["REFEPOCH"] = (epoch, "[yr] Julian epoch of the coordinates")
-    raw: dict[str, np.ndarray] = {}
+    plans = {column.name: _plan(frame[column.name], column) for column in schema}
     for i, column in enumerate(schema, start=1):
-        values, form, extra = _encode(frame[column.name], column)
-        raw[column.name] = values
+        plan = plans[column.name]
         header[f"TTYPE{i}"] = column.name
-        header[f"TFORM{i}"] = form
+        header[f"TFORM{i}"] = plan.form
         if column.unit:
             with warnings.catch_warnings():
                 # The FITS list of units lacks dex, for which it has no substitute.
@@ -48,18 +51,15 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
             header[f"TUNIT{i}"] = unit
         if column.format.startswith("%"):
             header[f"TDISP{i}"] = _display(column.format)
-        for key, value in extra.items():
+        for key, value in plan.keywords.items():
             header[f"{key}{i}"] = value
         header[f"TUCD{i}"] = column.ucd
         header[f"TCOMM{i}"] = _ascii(column.description)
     for line in about.lines():
         header.add_history(_ascii(line))
-    table = np.zeros(frame.height, dtype=[(name, values.dtype) for name, values in raw.items()])
-    for name, values in raw.items():
-        table[name] = values
     # The bytes are laid out here because astropy cannot write a missing logical or tell an empty text from none.
     hdu = fits.BinTableHDU.from_columns(
-        fits.ColDefs([fits.Column(name=n, format=header[f"TFORM{i}"]) for i, n in enumerate(raw, start=1)]),
+        fits.ColDefs([fits.Column(name=name, format=plan.form) for name, plan in plans.items()]),
         nrows=0,
     )
     full = hdu.header
@@ -68,46 +68,61 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
     with path.open("wb") as stream:
         stream.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
         stream.write(full.tostring().encode("ascii"))
-        data = table.tobytes()
-        stream.write(data)
-        stream.write(b"\0" * (-len(data) % 2880))
+        row = np.dtype([(name, plan.dtype) for name, plan in plans.items()])
+        for part in frame.iter_slices(_CHUNK):
+            table = np.zeros(part.height, dtype=row)
+            for column in schema:
+                table[column.name] = _values(part[column.name], column, plans[column.name])
+            stream.write(table.tobytes())
+        stream.write(b"\0" * (-(row.itemsize * frame.height) % 2880))
     with fits.open(path, mode="update") as hdus:
         for hdu in hdus:
             hdu.add_checksum(when="no date: same run, same bytes")
 
 
-def _encode(series: pl.Series, column: Column) -> tuple[np.ndarray, str, dict[str, Any]]:
-    """Big-endian bytes of a column, its TFORM and further keywords."""
+@dataclass(frozen=True)
+class _Plan:
+    """How a column is stored: TFORM, type of the bytes, further keywords, the integer that stands for no value."""
+
+    form: str
+    dtype: str
+    keywords: Mapping[str, Any]
+    null: int = 0
+
+
+def _plan(series: pl.Series, column: Column) -> _Plan:
     if column.dtype == "string":
-        return _encode_text(series)
+        present = series.drop_nulls().unique().to_list()
+        # An empty text is a blank here, so it needs no escape of its own.
+        escaped = needs_escape([t for t in present if t])
+        lengths = (len(escape(t) if escaped and t else t) for t in present)
+        # STIL takes a column one byte wide for a single character, not a text.
+        width = max([2, *lengths])
+        return _Plan(f"{width}A", f"S{width}", {"TESC": ESCAPE} if escaped else {})
     if column.dtype == "bool":
-        values = np.where(filled(series, column, False), ord("T"), ord("F"))
-        values[series.is_null().to_numpy()] = 0
-        return values.astype("u1"), "L", {}
-    code = _CODE[column.dtype]
-    if column.dtype.startswith("float"):
-        return filled(series, column, np.nan).astype(_RAW[column.dtype]), code, {}
-    if not series.null_count():
-        return filled(series, column, 0).astype(_RAW[column.dtype]), code, {}
+        return _Plan("L", "u1", {})
+    code, dtype = _CODE[column.dtype], _RAW[column.dtype]
+    if column.dtype.startswith("float") or not series.null_count():
+        return _Plan(code, dtype, {})
     null = int(np.iinfo(column.dtype).min)
     taken = set(series.drop_nulls().unique().to_list())
     while null in taken:
         null += 1
-    return filled(series, column, null).astype(_RAW[column.dtype]), code, {"TNULL": null}
+    return _Plan(code, dtype, {"TNULL": null}, null)
 
 
-def _encode_text(series: pl.Series) -> tuple[np.ndarray, str, dict[str, Any]]:
-    texts = series.to_list()
-    extra = {}
-    # An empty text is a blank here, so it needs no escape of its own.
-    if needs_escape([t for t in texts if t]):
-        texts = [escape(t) if t else t for t in texts]
-        extra["TESC"] = ESCAPE
-    encoded = [b"\0" if t is None else (t or " ").encode("ascii") for t in texts]
-    # STIL takes a column one byte wide for a single character, not a text.
-    width = max([2, *(len(b) for b in encoded)])
-    padded = [b if b == b"\0" else b.ljust(width) for b in encoded]
-    return np.array(padded, dtype=f"S{width}"), f"{width}A", extra
+def _values(series: pl.Series, column: Column, plan: _Plan) -> np.ndarray:
+    """The bytes of some rows of a column."""
+    if column.dtype == "string":
+        width = int(plan.dtype[1:])
+        texts = [escape(t) if t and "TESC" in plan.keywords else t for t in series]
+        return np.array([b"\0" if t is None else t.encode("ascii").ljust(width) for t in texts], dtype=plan.dtype)
+    if column.dtype == "bool":
+        values = np.where(filled(series, column, False), ord("T"), ord("F")).astype("u1")
+        values[series.is_null().to_numpy()] = 0
+        return values
+    missing = np.nan if column.dtype.startswith("float") else plan.null
+    return filled(series, column, missing).astype(plan.dtype)
 
 
 def _display(fmt: str) -> str:
@@ -141,8 +156,15 @@ def read(path: Path, schema: Schema) -> Stored:
 
 def _decode_table(hdu: Any, schema: Schema, path: Path) -> Stored:
     header = hdu.header
-    raw = np.frombuffer(
-        np.ascontiguousarray(hdu.data).view(np.ndarray).tobytes(), dtype=hdu.columns.dtype.newbyteorder(">")
+    row = hdu.columns.dtype.newbyteorder(">")
+    if row.itemsize != header["NAXIS1"]:
+        raise ReadError(f"rows of {header['NAXIS1']} bytes", where=path, expected=f"{row.itemsize} by the columns")
+    shape = (header["NAXIS2"],)
+    # Not astropy's own rows: it turns text and logicals into other types and so copies the whole table.
+    raw = (
+        np.memmap(path, dtype=row, mode="r", offset=hdu.fileinfo()["datLoc"], shape=shape)
+        if header["NAXIS2"]
+        else np.zeros(shape, dtype=row)
     )
     series, infos = {}, {}
     for i, name in enumerate(hdu.columns.names, start=1):
