@@ -6,6 +6,8 @@ from importlib.metadata import version as _version
 from pathlib import Path
 
 from melotte.schema import DYNAMICS, SNAPSHOTS, TABLES, Schema
+from melotte.schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from melotte.schema.literature import LEDGER, OFFSETS, PROBLEMS, SOLUTIONS, SURVEY_PAIRS
 
 project = "Melotte"
 author = "The Melotte developers"
@@ -56,7 +58,19 @@ def _write_columns(*_: object) -> None:
     """Write the page of all columns from the schema, so that it cannot disagree with the files."""
     target = Path(__file__).parent / "generated" / "columns.md"
     target.parent.mkdir(exist_ok=True)
-    tables = {**TABLES, "orbits": DYNAMICS, "snapshots": SNAPSHOTS}
+    tables = {
+        **TABLES,
+        "orbits": DYNAMICS,
+        "snapshots": SNAPSHOTS,
+        "tables/gradients": GRADIENTS,
+        "tables/model_comparison": COMPARISON,
+        "tables/flat_tail": FLAT_TAIL,
+        "tables/ledger_rv": LEDGER,
+        "tables/literature_offsets": OFFSETS,
+        "tables/literature_problems": PROBLEMS,
+        "tables/zero_points": SOLUTIONS,
+        "tables/survey_pairs": SURVEY_PAIRS,
+    }
     intro = "# Every column\n\nGenerated from the schema that also writes the files.\n\n"
     text = intro + "\n".join(_columns(name, table) for name, table in tables.items())
     if not target.exists() or target.read_text(encoding="utf-8") != text:
