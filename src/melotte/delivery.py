@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from . import config, figures, publish
+from . import config, explore, figures, publish
 from .catalogue import Catalogue
 from .config import GradientsConfig
 from .errors import DatasetError, MelotteError, ReadError
@@ -97,10 +97,12 @@ def deliver(
         files += write_gradients(catalogue.gradients, out / "tables", about=about)
     done(_published_table(catalogue, out / "tables" / "clusters"))
     pictures = []
+    single = {stem for name in _drawn(catalogue) for stem in _cluster_drawings(catalogue, name)}
     for stem, (draw, caption) in drawings.items():
         formats = list(dict.fromkeys([*catalogue.config.figures.formats, "png"]))
         written = figures.save(draw(), out / "figures" / stem, formats)
-        pictures.append(publish.Picture(written[formats.index("png")], caption))
+        if stem not in single:  # the page draws those itself
+            pictures.append(publish.Picture(written[formats.index("png")], caption))
         done(written)
     done([publish.write_citation(out / "CITATION", citations)])
     # Checksums of the outputs need the outputs, the report needs the record: the report is the one file without one.
@@ -116,19 +118,15 @@ def deliver(
         citations=citations,
         simulated=extra.simulated,
     )
-    publish.write_report(
+    page = explore.write_page(
         out / "report.html",
-        title=catalogue.config.run.title or f"Open clusters of {catalogue.survey}",
-        frame=catalogue.frame,
-        schema=CATALOGUE,
-        steps=catalogue.steps,
-        notes=catalogue.notes,
+        catalogue,
         facts=_facts(catalogue) | dict(extra.facts),
-        figures=pictures,
+        pictures=pictures,
         provenance=record,
         simulated=extra.simulated,
     )
-    return [*files, out / "provenance.json", out / "report.html"]
+    return [*files, out / "provenance.json", page]
 
 
 def _published_table(catalogue: Catalogue, stem: Path) -> list[Path]:
@@ -169,10 +167,15 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
         drawings["energy_momentum"] = (plot.energy_momentum, "Energy against angular momentum, by age and by [Fe/H].")
     if catalogue.gradients is not None:
         drawings |= figures.gradient_drawings(catalogue.gradients)
-    wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
-    for name in dict.fromkeys(catalogue[name].name for name in wanted):
+    for name in _drawn(catalogue):
         drawings |= _cluster_drawings(catalogue, name)
     return drawings
+
+
+def _drawn(catalogue: Catalogue) -> list[str]:
+    """The clusters with figures of their own."""
+    wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
+    return list(dict.fromkeys(catalogue[name].name for name in wanted))
 
 
 def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:

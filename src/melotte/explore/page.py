@@ -9,23 +9,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 from bokeh.resources import Resources
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from .. import publish
 from ..catalogue import Catalogue
 from ..errors import ReadError
 from ..figures._common import display_name
-from ..publish import votable
+from ..publish import Picture, report, votable
 from ..publish.files import write_text
 from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, Schema
-from . import account, encode, names, tracks, views
-from .account import Picture
+from . import encode, names, tracks, views
 from .places import sun_of, view_columns
 from .reviews import read_reviews
 
@@ -33,12 +30,10 @@ from .reviews import read_reviews
 RECORD: Final = Path("stages") / "report.json"
 #: Scripts in the order in which they run.
 _SCRIPTS: Final = ("data.js", "download.js", "table.js", "overview.js", "stars.js", "cluster.js", "main.js")
-#: Columns shown at first; the others on request.
-_ESSENTIAL: Final = frozenset(
-    (
-        *("cluster", "n_all", "n_rv", "rv_med", "rv_med_error", "n_feh", "feh_med", "feh_med_error"),
-        *("log_age", "distance", "r_gc", "z_gc", "ecc", "note"),
-    )
+#: Columns shown at first, in this order; the others, on request, before the note.
+_ESSENTIAL: Final = (
+    *("cluster", "n_all", "n_rv", "rv_med", "rv_med_error", "n_feh", "feh_med", "feh_med_error"),
+    *("log_age", "distance", "r_gc", "z_gc", "ecc", "note"),
 )
 #: Columns of the orbits in the table; all of them are in the downloads.
 _ORBIT_COLUMNS: Final = ("r_gc", "z_gc", "l_z", "energy", "r_peri", "r_apo", "ecc", "z_max")
@@ -97,32 +92,30 @@ def write_page(
     payload = _payload(catalogue, frame, schema, found, every_note, reviews or {}, simulated)
     scripts = [_bokeh(), _script()]
     in_table = [c for c in schema if c.name in CATALOGUE or c.name in _ORBIT_COLUMNS]
-    shown, empty = account.layout(frame, in_table)
-    environment = Environment(
-        loader=PackageLoader("melotte.explore"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["time"] = account.time
-    text = environment.get_template("report.html.jinja").render(
-        title=_title(catalogue),
-        simulated=simulated,
-        steps=catalogue.steps,
-        notes=account.by_kind(every_note),
-        facts=facts,
-        columns=[account.head(c, essential=c.name in _ESSENTIAL) for c in shown],
-        empty=empty,
-        rows=[[account.cell(row[c.name], c) for c in shown] for row in frame.iter_rows(named=True)],
-        figures=[account.embed(p) for p in pictures],
-        provenance=provenance,
-        configuration=account.settings(provenance.get("configuration", {})),
-        views=[v.__dict__ for v in views.VIEWS],
-        style=_resource("report.css"),
-        scripts=scripts,
-        hashes=[f"'sha256-{_digest(s)}'" for s in scripts],
-        payload=encode.script_json(payload),
+    shown, empty = report.layout(frame, in_table)
+    order = {name: place for place, name in enumerate(_ESSENTIAL[:-1])} | {"note": len(shown) + len(_ESSENTIAL)}
+    shown = sorted(shown, key=lambda c: order.get(c.name, len(_ESSENTIAL)))
+    text = (
+        report.templates("melotte.explore")
+        .get_template("explorer.html.jinja")
+        .render(
+            title=_title(catalogue),
+            simulated=simulated,
+            steps=catalogue.steps,
+            notes=report.by_kind(every_note),
+            facts=facts,
+            columns=[report.head(c, essential=c.name in _ESSENTIAL) for c in shown],
+            empty=empty,
+            rows=report.cells(frame, shown),
+            figures=[report.embed(p) for p in pictures],
+            provenance=provenance,
+            configuration=report.sections(provenance.get("configuration", {})),
+            views=[v.__dict__ for v in views.VIEWS],
+            style=report.resource("base.css") + report.resource("explorer.css", __package__),
+            scripts=scripts,
+            hashes=[f"'sha256-{_digest(s)}'" for s in scripts],
+            payload=encode.script_json(payload),
+        )
     )
     return write_text(path, text)
 
@@ -250,13 +243,10 @@ def _notes_on(cluster: str, notes: Sequence[str]) -> list[str]:
     return [note for note in notes if cluster in note and word.search(note)]
 
 
-def _resource(name: str) -> str:
-    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
-
-
 def _script() -> str:
-    """Our scripts as one, each in its own function scope but for what it hands on."""
-    return '"use strict";\n' + "\n".join(_resource(name) for name in _SCRIPTS)
+    """Our scripts as one."""
+    parts = [report.resource("sort.js"), *(report.resource(name, __package__) for name in _SCRIPTS)]
+    return '"use strict";\n' + "\n".join(parts)
 
 
 def _bokeh() -> str:

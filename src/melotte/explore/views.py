@@ -158,7 +158,7 @@ def overview(sun: Sun) -> Document:
     """The linked views on one shared source."""
     columns = ("name", "glon", "glat", "x", "y", "r_gc", "feh_med", "feh_low", "feh_high", "l_z", "energy", "log_age")
     source = ColumnDataSource({name: [] for name in (*columns, "rv", "feh", "n_all")}, name="clusters")
-    document = Document(title="overview")
+    plots = []
     for view in VIEWS:
         plot = _new(view.key, view.x_label, view.y_label, match_aspect=view.equal)
         chosen = plot.scatter(
@@ -183,8 +183,8 @@ def overview(sun: Sun) -> Document:
         if view.key == "sky":
             plot.add_layout(Span(location=0, dimension="width", line_color=FAINT, line_width=1))
         _tools(plot, [chosen], [("", "@name"), ("RV", "@rv"), ("[Fe/H]", "@feh"), ("stars", "@n_all")])
-        document.add_root(plot)
-    return document
+        plots.append(plot)
+    return _together(plots)
 
 
 def _marks(plot: Any, source: ColumnDataSource, x: str, y: str) -> GlyphRenderer:
@@ -221,8 +221,9 @@ def _orbit(key: str, x_label: str, y_label: str, *, sun: Sun | None = None) -> A
 
 def _sun(plot: Any, sun: Sun) -> None:
     x, y = float(sun.position[0]), float(sun.position[1])
-    plot.scatter([x], [y], marker="circle_dot", size=12, fill_color=None, line_color=INK)
-    plot.text([x], [y], text=["Sun"], y_offset=24, text_align="center", text_font_size="12px")
+    over: dict[str, Any] = {"level": "overlay"}
+    plot.scatter([x], [y], marker="circle_dot", size=12, fill_color="white", fill_alpha=0.6, line_color=INK, **over)
+    plot.text([x], [y], text=["Sun"], y_offset=22, text_align="center", text_font_size="12px", **over)
 
 
 def cluster(settings: MetallicityConfig, sun: Sun) -> Document:
@@ -248,9 +249,9 @@ def cluster(settings: MetallicityConfig, sun: Sun) -> Document:
 
     rv = _new("rv", "Radial velocity (km/s)", "Profile (unit height)")
     rv.x_range, rv.y_range = Range1d(0, 1), Range1d(0, 1.15)
-    curves = rv.multi_line("xs", "ys", source=stars, line_color={"field": "colour"}, line_width=1, line_alpha=0.7)
+    curves = rv.multi_line("xs", "ys", source=stars, line_color={"field": "colour"}, line_alpha={"field": "alpha"})
     curves.selection_glyph = curves.glyph.clone(line_color=VERMILLION, line_width=3, line_alpha=1)
-    curves.nonselection_glyph = curves.glyph.clone(line_alpha=0.25)
+    curves.nonselection_glyph = curves.glyph.clone(line_alpha=0.08)
     _line(rv, "rv_cluster", line_width=3)
     for name in ("rv_low", "rv_high"):
         _line(rv, name, line_dash="dashed")
@@ -282,10 +283,17 @@ def cluster(settings: MetallicityConfig, sun: Sun) -> Document:
     _line(cmd, "cmd_isochrone", line_dash="dashed")
     _tools(cmd, [drawn], who)
 
-    document = Document(title="cluster")
     orbits = [_orbit("orbit_rz", "R (kpc)", "Z (kpc)"), _orbit("orbit_xy", "X (kpc)", "Y (kpc)", sun=sun)]
-    for plot in (rv, kiel, feh, cmd, *orbits):
-        document.add_root(plot)
+    return _together([rv, kiel, feh, cmd, *orbits])
+
+
+def _together(plots: list[Any]) -> Document:
+    """One document, so that the drawings share their sources."""
+    document = Document()
+    # Its models are looked through once, not once per drawing.
+    with document.models.freeze():
+        for plot in plots:
+            document.add_root(plot)
     return document
 
 

@@ -1,18 +1,22 @@
-"""report.html: the whole result in one file that opens by double click and needs no network."""
+"""A report on any table in one file that opens by double click and needs no network, and the parts of such a page.
+
+The page of a catalogue, `melotte.explore`, is made of the same parts.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ..errors import PublishError
 from ..result import Step
@@ -54,6 +58,7 @@ def write_report(
     figures: Sequence[Picture | tuple[Path, str]],
     provenance: Mapping[str, Any],
     simulated: bool = False,
+    heading: str = "Clusters",
 ) -> Path:
     """Write the report.
 
@@ -64,7 +69,7 @@ def write_report(
     title : str
         Its title.
     frame : polars.DataFrame
-        The cluster catalogue, a table of ``schema``; its first column names the row. Columns without any value are
+        The table, of ``schema``; its first column names the row. Columns without any value are
         named but not shown.
     schema : Schema
         Labels, units, formats and descriptions of its columns.
@@ -80,6 +85,8 @@ def write_report(
         What `melotte.publish.write_provenance` returned.
     simulated : bool
         Whether the data are simulated; said at the top of the page and in its title.
+    heading : str
+        What the rows of the table are.
 
     Returns
     -------
@@ -90,38 +97,67 @@ def write_report(
     PublishError
         If a figure is missing or of an unknown type, or the report cannot be written.
     """
+    environment = templates()
+    shown, empty = layout(frame, schema)
+    pictures = [p if isinstance(p, Picture) else Picture(*p) for p in figures]
+    text = environment.get_template("report.html.jinja").render(
+        title=title,
+        heading=heading,
+        simulated=simulated,
+        steps=steps,
+        notes=by_kind(notes),
+        facts=facts,
+        columns=[head(c) for c in shown],
+        empty=empty,
+        rows=cells(frame, shown),
+        figures=[embed(p) for p in pictures],
+        provenance=provenance,
+        configuration=sections(provenance.get("configuration", {})),
+        style=resource("base.css"),
+        script=resource("sort.js"),
+    )
+    return write_text(path, text)
+
+
+def templates(*packages: str) -> Environment:
+    """The environment of the templates, with those of ``packages`` before ours; every text is escaped."""
     environment = Environment(
-        loader=PackageLoader("melotte.publish"),
+        loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "melotte.publish")]),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["time"] = _time
-    shown, empty = _layout(frame, schema)
-    pictures = [p if isinstance(p, Picture) else Picture(*p) for p in figures]
-    text = environment.get_template("report.html.jinja").render(
-        title=title,
-        simulated=simulated,
-        steps=steps,
-        notes=_by_kind(notes),
-        facts=facts,
-        columns=[_head(c) for c in shown],
-        empty=empty,
-        rows=[[_cell(row[c.name], c) for c in shown] for row in frame.iter_rows(named=True)],
-        figures=[_embed(p) for p in pictures],
-        provenance=provenance,
-        configuration=_settings(provenance.get("configuration", {})),
-    )
-    return write_text(path, text)
+    return environment
 
 
-def _layout(frame: pl.DataFrame, schema: Schema) -> tuple[list[Column], list[str]]:
+def resource(name: str, package: str = "melotte.publish") -> str:
+    """The text of a style sheet or script among the templates of a package."""
+    return (resources.files(package) / "templates" / name).read_text(encoding="utf-8")
+
+
+def layout(frame: pl.DataFrame, columns: Iterable[Column]) -> tuple[list[Column], list[str]]:
     """The columns in the order of interest, positions last, and the labels of those without any value."""
-    first, *others = schema.columns
+    first, *others = columns
     empty = [c for c in others if frame.height and frame[c.name].null_count() == frame.height]
     others = [c for c in others if c not in empty]
     return [first, *sorted(others, key=lambda c: c.ucd.startswith("pos."))], [c.cds_label for c in empty]
+
+
+def cells(frame: pl.DataFrame, columns: Sequence[Column]) -> list[list[dict[str, Any]]]:
+    """Per row and column what is shown, the exact value to sort by, and whether it is a text."""
+    return [
+        [
+            {
+                "shown": format_value(row[c.name], c),
+                "sort": "" if row[c.name] is None else str(row[c.name]),
+                "text": c.dtype == "string",
+            }
+            for c in columns
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def _time(text: str) -> str:
@@ -129,25 +165,19 @@ def _time(text: str) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _head(column: Column) -> dict[str, Any]:
+def head(column: Column, *, essential: bool = True) -> dict[str, Any]:
+    """The head of a column; one that is not essential may be hidden at first."""
     return {
         "label": column.cds_label,
         "unit": column.unit.replace(" ", ""),
         "title": column.description,
         "text": column.dtype == "string",
+        "essential": essential,
     }
 
 
-def _cell(value: Any, column: Column) -> dict[str, Any]:
-    """What is shown, and the exact value to sort by."""
-    return {
-        "shown": format_value(value, column),
-        "sort": "" if value is None else str(value),
-        "text": column.dtype == "string",
-    }
-
-
-def _by_kind(notes: Sequence[str]) -> dict[str, list[str]]:
+def by_kind(notes: Sequence[str]) -> dict[str, list[str]]:
+    """Notes by the text before the first ``": "``; general ones first."""
     kinds: dict[str, list[str]] = {}
     for note in notes:
         kind, colon, rest = note.partition(": ")
@@ -157,16 +187,23 @@ def _by_kind(notes: Sequence[str]) -> dict[str, list[str]]:
     return dict(sorted(kinds.items(), key=lambda item: item[0] != "general"))
 
 
-def _settings(configuration: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def sections(configuration: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Sections with key and value as they would stand in the TOML."""
-    sections = []
+    found = []
     for section, keys in configuration.items():
         pairs = keys.items() if isinstance(keys, Mapping) else [("", keys)]
-        sections.append((section, [(key, json.dumps(value, ensure_ascii=False)) for key, value in pairs]))
-    return sections
+        found.append((section, [(key, json.dumps(value, ensure_ascii=False)) for key, value in pairs]))
+    return found
 
 
-def _embed(picture: Picture) -> dict[str, Any]:
+def embed(picture: Picture) -> dict[str, Any]:
+    """A picture as a data URI, with its caption.
+
+    Raises
+    ------
+    PublishError
+        If it is missing or of a type no browser shows.
+    """
     media = _MEDIA.get(picture.path.suffix.lower())
     if media is None:
         raise PublishError("not a picture a browser shows", where=picture.path, expected=", ".join(_MEDIA))

@@ -96,6 +96,8 @@ function starData(row) {
   data.marker = flag.map(f => (f === 12 || f === 1 ? "circle" : "x"));
   data.colour = flag.map(f => (f === 12 || f === 1 ? BLUE : BROWN));
   data.fill = flag.map(f => (f === 12 ? BLUE : "rgba(255,255,255,0)"));
+  // The more curves, the fainter each: a thousand still show where they are dense.
+  data.alpha = flag.map(() => Math.min(1, Math.max(0.12, 25 / n)));
   const drawn = i => finite(data.rv[i], data.rv_error[i]) && data.rv_error[i] > 0;
   data.xs = flag.map((_, i) => (drawn(i) ? OFFSETS.map(t => data.rv[i] + t * data.rv_error[i]) : []));
   data.ys = flag.map((_, i) => (drawn(i) ? SHAPE : []));
