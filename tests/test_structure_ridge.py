@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom, kstest, poisson
@@ -33,6 +33,7 @@ def circular() -> CircularOrbits:
 # --- the model ----------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(mean=MEANS, noise=NOISES)
 def test_the_density_is_normalised_and_the_survival_is_its_integral(mean: float, noise: float) -> None:
     m, n = np.array([mean]), np.array([noise])
@@ -74,6 +75,7 @@ def test_energy_of_circular_orbits(circular: CircularOrbits) -> None:
     np.testing.assert_allclose(CircularOrbits(zero=66.3).energy(R * v), expected + 66.3, atol=0.01)
 
 
+@settings(deadline=None)
 @given(
     R=st.floats(2.0, 20.0), z=st.floats(-2.0, 2.0), v_R=st.floats(-150, 150), v_phi=st.floats(50, 300),
     v_z=st.floats(-100, 100),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .core import Column, Schema
@@ -38,7 +39,8 @@ _PLACE = (
     _float("z", "Z", "pc", _X.format("z"), "Heliocentric, towards the north Galactic pole", "%8.1f"),
 )
 _AGE = _float("age", "Age", "Myr", "time.age", "Age", "%8.1f", minimum=0.0)
-_FEH = tuple(CATALOGUE[n] for n in ("feh_med", "feh_med_error", "n_feh"))
+#: Any table may lack the number of stars.
+_FEH = tuple(replace(CATALOGUE[n], nullable=True) for n in ("feh_med", "feh_med_error", "n_feh"))
 
 OUTLIERS = Schema(
     "outliers",
@@ -251,6 +253,6 @@ ALONG_WAVE = Schema(
 TABLE7 = Schema(
     "table7",
     "Clusters along the Radcliffe wave",
-    (CLUSTER, *_PLACE, _AGE, CATALOGUE["feh_med"], CATALOGUE["feh_med_error"], CATALOGUE["n_feh"]),
+    (CLUSTER, *_PLACE, _AGE, *_FEH),
     key=("cluster",),
 )

@@ -73,12 +73,19 @@ class Curve:
         trough 0.75); in between the phase is linear in length. It grows by one from wave to wave.
         """
         z = self.points[:, 2]
-        cross = np.flatnonzero(np.sign(z[:-1]) * np.sign(z[1:]) < 0)
+        # A point in the plane itself belongs to the side the curve comes from.
+        known = np.flatnonzero(z)
+        side = (
+            np.sign(z[known[np.maximum(np.searchsorted(known, np.arange(len(z)), side="right") - 1, 0)]])
+            if len(known)
+            else z
+        )
+        cross = np.flatnonzero(side[:-1] * side[1:] < 0)
         if len(cross) < 2:
             return np.full(len(along), np.nan)
         step = np.diff(self.length)[cross]
         marks = self.length[cross] + step * z[cross] / (z[cross] - z[cross + 1])
-        first = 0.0 if z[cross[0]] < 0 else 0.5
+        first = 0.0 if side[cross[0]] < 0 else 0.5
         at, value = [], []
         for n, mark in enumerate(marks):
             at.append(float(mark))

@@ -77,9 +77,9 @@ def flare(dynamics: pl.DataFrame, clusters: pl.DataFrame, *, settings: Structure
     )
     placed = table.drop_nulls(["r_gc", "z_gc"])
     split = float(settings.split_age.to_value("yr"))
-    # Ten to the power of 8.70 is 501 Myr: ages come in steps of 0.01 dex, the split is sharp.
+    # Ten to the power of 8.69897 is 500 Myr up to rounding: an age on the edge belongs to the older.
     placed = placed.with_columns(
-        group=pl.when(10.0 ** pl.col("log_age") < split)
+        group=pl.when(10.0 ** pl.col("log_age") < split * (1.0 - 1e-9))
         .then(pl.lit("younger"))
         .when(pl.col("log_age").is_not_null())
         .then(pl.lit("older"))

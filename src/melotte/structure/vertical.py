@@ -20,6 +20,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Profile = Literal["sech2", "gaussian"]
 
 PARAMETERS: Final = ("ln_h0", "k", "z0", "asymmetry")
+_VAGUE: Final = 200.0
 #: Integral of g over one side, in units of h.
 _SIDE: Final = {"sech2": 2.0, "gaussian": float(np.sqrt(np.pi / 2.0))}
 
@@ -107,16 +108,20 @@ def fit(R: Array, z: Array, *, profile: Profile, r_ref: float, free: tuple[bool,
             return 1e12
         return -float(log_density(R, z, p, profile, r_ref).sum())
 
-    best = minimize(cost, np.zeros(len(which)), method="Nelder-Mead",
-                    options={"maxiter": 8000, "xatol": 1e-5, "fatol": 1e-7, "adaptive": True})  # fmt: skip
+    best = minimize(cost, np.zeros(len(which)), method="BFGS", options={"gtol": 1e-4})
+    # The simplex settles what is left where the gradient is too rough to end on.
+    best = minimize(cost, best.x, method="Nelder-Mead",
+                    options={"maxiter": 8000, "xatol": 1e-4, "fatol": 1e-6,
+                             "initial_simplex": best.x + 0.1 * np.eye(len(which) + 1, len(which))})  # fmt: skip
     hessian = _second_derivatives(cost, best.x)
     try:
         inner = np.linalg.inv(hessian)
     except np.linalg.LinAlgError:
         inner = np.full_like(hessian, np.nan)
-    if not best.success or not (np.diag(inner) > 0).all():
+    # Units are about a standard deviation of 100 clusters: an error of hundreds means no maximum.
+    if not best.success or not ((np.diag(inner) > 0) & (np.diag(inner) < _VAGUE**2)).all():
         raise ConvergenceError(
-            f"no maximum of the likelihood of the vertical profile of {len(z)} clusters: {best.message}",
+            f"no maximum of the likelihood of the vertical profile of {len(z)} clusters",
             where="flare",
             hint="are there enough clusters, at more than one radius?",
         )
