@@ -17,6 +17,7 @@ from melotte.literature import (
     NameServiceError,
     Resolver,
     canonical,
+    find_online,
     load_resolver,
     read_aliases,
     read_literature,
@@ -309,6 +310,23 @@ def test_the_service_is_not_asked_for_known_names_and_its_failure_is_told(monkey
     assert resolve_online("ngc 9001", resolver()).source == "table"
     with pytest.raises(NameServiceError, match="no route to host"):
         simbad_identifiers("NGC 1")
+
+
+def test_a_cluster_of_a_catalogue_is_found_by_the_identifiers_of_the_service() -> None:
+    local = LocalNames(["NGC_9001", "NGC_9002"], resolver())
+    asked: list[str] = []
+
+    def service(name: str) -> list[str]:
+        asked.append(name)
+        return {"Nick": ["NAME Nick", "Melotte 301"], "Both": ["NGC 9001", "NGC 9002"]}.get(name, [])
+
+    assert find_online("Mel 301", local, service=service) == "NGC_9001"
+    assert asked == []
+    assert find_online("Nick", local, service=service) == "NGC_9001"
+    with pytest.raises(NameResolutionError, match="belong to 2 clusters"):
+        find_online("Both", local, service=service)
+    with pytest.raises(NameResolutionError, match="no cluster 'Nobody'"):
+        find_online("Nobody", local, service=service)
 
 
 # -- real names -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from . import datasets, publish
 from .config import Config
 from .gradients import GradientsResult
 from .isochrones import Isochrones
-from .literature import LocalNames, load_resolver
+from .literature import LocalNames, find_online, load_resolver
 from .result import Step
 from .schema import CATALOGUE, MEMBER_STARS, to_qtable
 from .views import ClusterView, Plots, describe_cluster
@@ -116,6 +116,18 @@ class Catalogue:
     @cached_property
     def _names(self) -> LocalNames:
         return LocalNames(self.frame["cluster"], lambda: load_resolver(data_dir=self.data_dir))
+
+    def find(self, name: str, *, online: bool = False) -> ClusterView:
+        """The cluster of a name, as ``catalogue[name]``; ``online`` asks SIMBAD for a name the tables do not have.
+
+        Raises
+        ------
+        NameResolutionError
+            If no cluster of the catalogue, or more than one, has the name.
+        NameServiceError
+            If SIMBAD cannot be asked.
+        """
+        return ClusterView(self, find_online(name, self._names) if online else self._names.find(name))
 
     @property
     def plot(self) -> Plots:

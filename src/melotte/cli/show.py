@@ -16,13 +16,14 @@ from .common import DataDir, app, out_console, say
 def show(
     cluster: Annotated[str, typer.Argument(help="Cluster name.")],
     out: Annotated[Path, typer.Option("--out", help="Directory of a finished run.")],
+    online: Annotated[bool, typer.Option("--online", help="Ask SIMBAD for a name the tables do not have.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print and plot why each star of CLUSTER was kept or dropped."""
     from ..delivery import draw_cluster, read_back
 
     catalogue = read_back(out, data_dir=data_dir)
-    view = catalogue[cluster]
+    view = catalogue.find(cluster, online=online)
     say(repr(view))
     note = view.row["note"]
     if note:

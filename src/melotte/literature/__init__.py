@@ -12,7 +12,7 @@ from .listing import Listing, from_catalogue, read_literature, read_record
 from .local import LocalNames
 from .measurements import cluster_measurements, member_measurements, star_measurements
 from .names import Resolved, Resolver, load_resolver
-from .online import resolve_online
+from .online import find_online, resolve_online
 from .records import LiteratureRecord, compilations, literature, parse_record
 from .review import Review, review
 from .search import Searched, searched
@@ -52,6 +52,7 @@ __all__ = [
     "compilations",
     "compile_values",
     "describe",
+    "find_online",
     "first_table",
     "from_catalogue",
     "known_table",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from .canonical import canonical, split_names
 from .errors import NameResolutionError, NameServiceError
+from .local import LocalNames
 from .names import Resolved, Resolver
 
 #: Identifiers of an object in the service's spelling; empty if it knows none of that name.
@@ -84,3 +85,40 @@ def resolve_online(name: str, resolver: Resolver, *, service: Service = simbad_i
         local = next(iter(known.values()))
         return Resolved(local.name, local.key, name, local.aliases, "online")
     return Resolved(identifiers[0], canonical(identifiers[0]), name, tuple(dict.fromkeys(identifiers)), "online")
+
+
+def find_online(name: str, local: LocalNames, *, service: Service = simbad_identifiers) -> str:
+    """The name under which a catalogue has a cluster; the service is asked if the tables do not know the name.
+
+    Parameters
+    ----------
+    name : str
+        Any name.
+    local : LocalNames
+        The clusters of the catalogue.
+    service : callable
+        Name -> identifiers.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    NameResolutionError
+        If no cluster of the catalogue, or more than one, has the name or one of its identifiers.
+    NameServiceError
+        If the service cannot be asked.
+    """
+    try:
+        return local.find(name)
+    except NameResolutionError as error:
+        found = {local.find(i) for i in service(name) if canonical(i) and i in local}
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            raise NameResolutionError(
+                f"the identifiers of {name!r} belong to {len(found)} clusters: {', '.join(sorted(found))}",
+                near=tuple(sorted(found)),
+            ) from error
+        raise
