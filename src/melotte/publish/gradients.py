@@ -8,14 +8,12 @@ from typing import Any
 import polars as pl
 
 from ..gradients import GradientsResult, packed, posterior_tree, table6_latex
-from ..schema import Column, Schema
+from ..schema import Schema
 from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 from .about import About
 from .files import replacing, write_text
-from .paper import format_value
+from .fixedwidth import byte_by_byte, layout, lines
 from .tables import write_table
-
-_WIDTH = 80
 
 
 def write_gradients(result: GradientsResult, folder: Path, *, about: About | None = None) -> list[Path]:
@@ -66,7 +64,7 @@ def _past(predictor: str) -> bool:
 
 
 def cds(frame: pl.DataFrame, schema: Schema, name: str) -> tuple[str, str]:
-    """A table in fixed width and its byte-by-byte description (CDS, Standards for Astronomical Catalogues 2.0).
+    """A table in fixed width and its byte-by-byte description (`melotte.publish.fixedwidth`).
 
     Returns
     -------
@@ -75,33 +73,5 @@ def cds(frame: pl.DataFrame, schema: Schema, name: str) -> tuple[str, str]:
     description : str
         The "Byte-by-byte Description" section of a ReadMe.
     """
-    columns = [(c, [format_value(v, c) for v in frame[c.name]]) for c in schema]
-    widths = [max([1, *(len(t) for t in texts)]) for _, texts in columns]
-    lines = []
-    for row in range(frame.height):
-        cells = [
-            texts[row].ljust(w) if c.dtype in {"string", "bool"} else texts[row].rjust(w)
-            for (c, texts), w in zip(columns, widths, strict=True)
-        ]
-        lines.append(" ".join(cells).rstrip())
-    rule = "-" * _WIDTH
-    head = [f"Byte-by-byte Description of file: {name}", rule, "   Bytes Format Units   Label     Explanations", rule]
-    start = 1
-    for (column, texts), width in zip(columns, widths, strict=True):
-        head.append(_describe(column, texts, start, width))
-        start += width + 1
-    return "\n".join([*lines, ""]), "\n".join([*head, rule, ""])
-
-
-def _describe(column: Column, texts: list[str], start: int, width: int) -> str:
-    if column.dtype in {"string", "bool"}:
-        form = f"A{width}"
-    elif column.dtype in {"int32", "int64"}:
-        form = f"I{width}"
-    else:
-        decimals = max((len(t.partition(".")[2]) for t in texts), default=0)
-        form = f"F{width}.{decimals}"
-    end = start + width - 1
-    place = f"{start:4d}-{end:4d}" if end > start else f"     {start:4d}"
-    mark = "? " if "" in texts else ""
-    return f"{place} {form:<6} {column.unit or '---':<7} {column.cds_label:<9} {mark}{column.description}"
+    plan = layout(frame, schema)
+    return b"".join(lines(frame, plan)).decode("ascii"), byte_by_byte(plan, name)
