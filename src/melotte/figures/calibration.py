@@ -63,7 +63,7 @@ def coverage(
             at = np.array([labels.index(s) for s in part[along]]) + 0.16 * (i - (len(statistics) - 1) / 2)
             share = values(part, "coverage")
             bars = np.stack([share - values(part, "coverage_low"), values(part, "coverage_high") - share])
-            style: dict[str, Any] = {"color": colour, "ms": 3.5, "lw": 0.9, "capsize": 0, "label": name}
+            style: dict[str, Any] = {"color": colour, "ms": 3.5, "lw": 0.9, "capsize": 0, "label": _short(name)}
             if flat:
                 ax.errorbar(at, share, yerr=bars, fmt="o", **style)
             else:
@@ -77,10 +77,20 @@ def coverage(
             ax.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels))
             ax.set_ylim(len(labels) - 0.5, -0.5)
             ax.set_xlabel("Truth inside the 68 % interval")
-            ax.set_xlim(0.2, 1.0)
+            ax.set_xlim(0.2, 1.25)
+            ax.set_xticks(np.arange(0.2, 1.01, 0.2))
         ax.minorticks_off()
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.52 if flat else 1.06), fontsize=6.5, frameon=False)
+        if flat:
+            ax.legend(loc="lower center", fontsize=7.5)
+        elif number == 0:
+            ax.legend(loc="lower right", fontsize=7)
     return figure
+
+
+def _short(statistic: str) -> str:
+    """``RV median of the clip`` -> ``median of the clip``; ``RV of the model`` -> ``model``."""
+    rest = statistic.partition(" ")[2]
+    return rest.removeprefix("of the ")
 
 
 @styled
