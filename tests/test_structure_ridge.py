@@ -111,6 +111,18 @@ def test_the_ridge_is_recovered_and_its_interval_honest() -> None:
     assert np.median(ridge.draws[:, 3]) < 0.05
 
 
+def test_heating_with_age_is_recovered() -> None:
+    rng = np.random.default_rng(9)
+    n, gamma = 300, 0.5
+    age = 10.0 ** rng.uniform(7.0, 9.8, n)
+    mean = 300.0 * (age / np.exp(np.median(np.log(age)))) ** gamma
+    x = mean * rng.exponential(size=n)
+    ridge = fit_ridge(x, np.full(n, 2000.0) + rng.normal(0, 200, n), np.zeros(n), rng, age=age)
+    middle, sd = np.mean(ridge.draws[:, 2]), np.std(ridge.draws[:, 2])
+    assert abs(middle - gamma) < 3.0 * sd
+    assert sd < 0.06
+
+
 # --- simulated discs ------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +140,20 @@ def test_a_pure_thin_disc_has_no_more_outliers_than_the_stated_rate() -> None:
     assert len(result.facts["off"]) <= binom.ppf(1 - 1e-4, judged, 0.005)
     assert result.facts["expected_false_alarms"] == pytest.approx(2.0)
     assert (result.frame["p_outlier"] > 0.5).sum() <= poisson.ppf(1 - 1e-4, 2.0)
+
+
+def test_a_disc_that_is_heated_needs_the_ages() -> None:
+    """Half cold and young, half hot and old: against one population old clusters seem off, against a heated one not."""
+    cold = thin_disc(22, 200, sigma=(12.0, 8.0, 6.0)).with_columns(log_age=pl.lit(7.5))
+    hot = thin_disc(23, 200, sigma=(30.0, 20.0, 15.0)).with_columns(
+        log_age=pl.lit(9.5), cluster=pl.lit("Old_") + pl.col("cluster")
+    )
+    result = judge(pl.concat([cold, hot]))
+    assert len(result.facts["off"]) >= 5
+    assert all(name.startswith("Old_") for name in result.facts["off"])
+    assert len(result.facts["off_heated"]) <= poisson.ppf(1 - 1e-4, 0.4)
+    without = judge(pl.concat([cold, hot]).drop("log_age"))
+    assert without.frame["p_value_heated"].null_count() == 400
 
 
 def test_large_velocity_errors_make_outliers_only_where_they_are_ignored() -> None:

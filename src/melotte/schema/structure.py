@@ -82,6 +82,7 @@ OUTLIERS = Schema(
         _probability(
             "p_value", "P", "Probability that a thin-disc cluster with these errors lies as far off the ridge"
         ),
+        _probability("p_value_heated", "Pheat", "p_value if the scatter of the thin disc grows with age"),
         _probability("p_outlier_ignoring", "Pout0", "p_outlier with the uncertainties ignored"),
         _probability("p_outlier", "Pout", "Posterior probability of not belonging to the thin disc"),
         _float(
@@ -96,6 +97,7 @@ OUTLIERS = Schema(
         _count("rank_any", "RankA", "Rank of the distance off or along the ridge together, uncertainties ignored"),
         _flag("off_ignoring", "Off0", "Off the ridge by the stated rule, uncertainties ignored", nullable=True),
         _flag("off", "Off", "Off the ridge by the stated rule, with its uncertainties", nullable=True),
+        _flag("off_heated", "OffH", "Off by the same rule if the scatter grows with age", nullable=True),
         _flag("end", "End", "At an end of the ridge for more than half of the draws", nullable=True),
         _text("reason", "Reason", "Why the cluster was not judged", nullable=True),
     ),

@@ -15,7 +15,7 @@ from ..galaxy.legacy import GALPOT_ZERO_POINT
 from ..randomness import Streams
 from ..result import Result, Step
 from ..schema.structure import FIT, OUTLIERS, TESTS
-from .ridge import PARAMETERS, CircularOrbits, Ridge, fit_ridge
+from .ridge import HEATED, PARAMETERS, CircularOrbits, Ridge, fit_ridge
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -53,7 +53,8 @@ def outliers(
     settings : StructureConfig
     rng : Streams
     clusters : polars.DataFrame, optional
-        ``cluster`` and ``n_rv``: clusters of fewer than ``minimum_rv_stars`` are not judged and do not enter the fit.
+        ``cluster``, ``n_rv`` and ``log_age`` [log yr]: clusters of fewer than ``minimum_rv_stars`` stars are not judged
+        and do not enter the fit; with ages a ridge whose scatter grows with age is fitted too.
     draws : polars.DataFrame, optional
         From `melotte.structure.phase_draws`; without them the uncertainties are ignored, and a note says so.
     galaxy : GalaxyConfig, optional
@@ -77,17 +78,22 @@ def outliers(
     -----
     The rule: off the ridge is a cluster of ``p_value`` below ``false_alarm``, the probability that a cluster of the
     thin disc with the same errors lies as far off (see `melotte.structure.ridge`). Clusters in retrograde rotation are
-    off. An end of the ridge is a matter of where clusters were observed, not of how they move; it is kept apart.
+    off. That disc is one population: in a disc that is heated as it ages, old clusters are called off more often than
+    ``false_alarm`` says. ``p_value_heated`` is for such a disc (it needs the ages of 20 clusters).
+
+    An end of the ridge is a matter of where clusters were observed, not of how they move; it is kept apart.
     """
     galaxy = galaxy or GalaxyConfig()
     missing = [c for c in ("cluster", "l_z", "energy") if c not in dynamics.columns]
     if missing:
         raise SchemaError(f"the table lacks {missing}", where="outliers", expected="cluster, l_z, energy")
     table = dynamics.select("cluster", pl.col("l_z", "energy").cast(pl.Float64))
-    if clusters is not None and "n_rv" in clusters.columns:
-        table = table.join(clusters.select("cluster", "n_rv"), on="cluster", how="left", maintain_order="left")
-    else:
-        table = table.with_columns(n_rv=pl.lit(None, dtype=pl.Int32))
+    known = [c for c in ("n_rv", "log_age") if clusters is not None and c in clusters.columns]
+    if clusters is not None:
+        table = table.join(clusters.select("cluster", *known), on="cluster", how="left", maintain_order="left")
+    table = table.with_columns(
+        pl.lit(None, dtype=kind).alias(c) for c, kind in (("n_rv", pl.Int32), ("log_age", pl.Float64)) if c not in known
+    )
     few = f"fewer than {settings.minimum_rv_stars} stars behind the velocity"
     table = table.with_columns(
         reason=pl.when(pl.col("l_z").is_null() | pl.col("energy").is_null())
@@ -126,6 +132,7 @@ def outliers(
     p, q = (
         _spread(v, judged, use, r) for v, r in zip(ridge.judge(excess[use], l_z[use], noise[use]), (0, 1), strict=True)
     )
+    heated, p_heated = _heated(table, excess, l_z, noise, use, judged, streams)
     deviation = _along(l_z, use)
     both = np.hypot(np.maximum(norm.isf(np.clip(p0, 1e-300, 1.0)), 0.0), deviation)
     frame = OUTLIERS.conform(
@@ -137,6 +144,7 @@ def outliers(
             rank=_rank(-p0, judged),
             p_value_ignoring=_series(p0),
             p_value=_series(p if draws is not None else np.full(len(p), np.nan)),
+            p_value_heated=_series(p_heated),
             p_outlier_ignoring=_series(q0),
             p_outlier=_series(q if draws is not None else np.full(len(q), np.nan)),
             end_deviation=_series(deviation),
@@ -144,6 +152,7 @@ def outliers(
             rank_any=_rank(both, judged),
             off_ignoring=_mask(p0 < settings.false_alarm, judged),
             off=_mask(p < settings.false_alarm, judged) if draws is not None else pl.lit(None, dtype=pl.Boolean),
+            off_heated=_mask(p_heated < settings.false_alarm, np.isfinite(p_heated)),
             end=_mask((p_end if draws is not None else 1.0 * (np.abs(deviation) > settings.ends)) > 0.5, judged),
         ),
         where="outliers",
@@ -160,10 +169,11 @@ def outliers(
             "judged": int(judged.sum()),
             "off": frame.filter(pl.col("off" if draws is not None else "off_ignoring"))["cluster"].to_list(),
             "off_ignoring": frame.filter("off_ignoring")["cluster"].to_list(),
+            "off_heated": frame.filter("off_heated")["cluster"].to_list(),
             "ends": frame.filter("end")["cluster"].to_list(),
             "expected_false_alarms": settings.false_alarm * float(judged.sum()),
         },
-        fit=_fit_rows(ridge, int(use.sum()), with_errors=draws is not None),
+        fit=pl.concat([_fit_rows(r, draws is not None) for r in ((ridge, int(use.sum())), heated) if r is not None]),
         tests=_shape(p[use]),
         circular=circular,
         ridge=ridge,
@@ -198,6 +208,22 @@ def _uncertainties(
         away = np.abs(np.log(np.maximum(drawn, 1e-3)) - median) / width
         p_end[row] = float((away > settings.ends).mean())
     return noise, p_end
+
+
+def _heated(
+    table: pl.DataFrame, excess: Array, l_z: Array, noise: Array, use: Any, judged: Any, streams: Streams
+) -> tuple[tuple[Ridge, int] | None, Array]:
+    """The ridge whose scatter grows with age with the number of its clusters, and the p-values on it."""
+    p_value = np.full(table.height, np.nan)
+    log_age = table["log_age"].fill_null(float("nan")).to_numpy()
+    aged = use & np.isfinite(log_age)
+    if aged.sum() < MINIMUM:
+        return None, p_value
+    age = 10.0 ** log_age[aged]
+    ridge = fit_ridge(excess[aged], l_z[aged], noise[aged], streams.generator("heated"), age=age)
+    p_value[judged & ~use & np.isfinite(log_age)] = 0.0
+    p_value[aged] = ridge.judge(excess[aged], l_z[aged], noise[aged], age)[0]
+    return (ridge, int(aged.sum())), p_value
 
 
 def _centre(l_z: Array) -> tuple[float, float]:
@@ -251,16 +277,18 @@ def _shape(p_value: Array) -> pl.DataFrame:
     return TESTS.conform(pl.DataFrame([row]), where="ridge")
 
 
-def _fit_rows(ridge: Ridge, n: int, *, with_errors: bool) -> pl.DataFrame:
-    units = ("km2 / s2", None, None, None)
+def _fit_rows(fitted: tuple[Ridge, int], with_errors: bool) -> pl.DataFrame:
+    ridge, n = fitted
+    names = PARAMETERS if len(ridge.pivots) == 1 else HEATED
+    model = "exponential excess" + (", heated with age" if names is HEATED else "")
     low, middle, high = np.percentile(ridge.draws, [16, 50, 84], axis=0)
     rows = {
-        "subject": ["ridge"] * 4,
-        "group": ["all"] * 4,
-        "model": ["exponential excess, errors marginalised" if with_errors else "exponential excess"] * 4,
-        "parameter": list(PARAMETERS),
-        "unit": list(units),
-        "n_clusters": [n] * 4,
+        "subject": ["ridge"] * len(names),
+        "group": ["all"] * len(names),
+        "model": [model + (", errors marginalised" if with_errors else "")] * len(names),
+        "parameter": list(names),
+        "unit": ["km2 / s2", *[None] * (len(names) - 1)],
+        "n_clusters": [n] * len(names),
         "value": middle,
         "p16": low,
         "p84": high,

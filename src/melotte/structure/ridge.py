@@ -5,7 +5,8 @@ about the circular one like a Gaussian in two directions, the excess x = E - E_c
 distribution functions of Shu 1969, ApJ 158, 505, and Dehnen 1999, AJ 118, 1201: exp(-x / sigma^2)). An error of the
 velocity along one direction (the line of sight), of mean energy n, adds to one of the two: x is then distributed like
 (a Z_1^2 + b Z_2^2) / 2 with standard normal Z, b = m and a = m + 2 n. The ridge is E_c + m, its scatter m, and
-m = m_0 (L_Z / L_0)^beta. A share f of the clusters belongs to another population, with M > m in place of m.
+m = m_0 (L_Z / L_0)^beta, times (t / t_0)^gamma if the disc is heated as it ages. A share f of the clusters belongs to
+another population, with M > m in place of m.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from ..galaxy import Axisymmetric, load_potential
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
+#: Without and with heating.
 PARAMETERS: Final = ("m0", "beta", "contrast", "share")
+HEATED: Final = ("m0", "beta", "gamma", "contrast", "share")
 #: The other population is hotter by at least the first, at most the second factor, and is at most this share.
 _CONTRAST: Final = (3.0, 100.0)
 _SHARE: Final = 0.5
@@ -105,41 +108,47 @@ class Ridge:
 
     Attributes
     ----------
-    draws : ndarray, shape (D, 4)
-        m0 [km2/s2], beta, contrast M / m, share f.
-    best : ndarray, shape (4,)
+    draws : ndarray, shape (D, P)
+        `PARAMETERS`, or `HEATED`: m0 [km2/s2], beta (and gamma), contrast M / m, share f.
+    best : ndarray, shape (P,)
         At the maximum of the posterior.
-    l_0 : float
-        Pivot of the power law [kpc km/s].
+    pivots : tuple of float
+        L_0 [kpc km/s] and, with heating, t_0 [yr]: where m is m0.
     ess : float
         Effective number of the draws.
     """
 
     draws: Array
     best: Array
-    l_0: float
+    pivots: tuple[float, ...]
     ess: float
 
     def mean_excess(self, l_z: Array) -> Array:
-        """m(L_Z) at the medians of the posterior [km2/s2]."""
+        """m(L_Z) at the medians of the posterior, at the age t_0 [km2/s2]."""
         m0, beta = np.median(self.draws[:, :2], axis=0)
-        out: Array = m0 * (np.abs(l_z) / self.l_0) ** beta
+        out: Array = m0 * (np.abs(l_z) / self.pivots[0]) ** beta
         return out
 
-    def judge(self, x: Array, l_z: Array, noise: Array) -> tuple[Array, Array]:
+    def judge(self, x: Array, l_z: Array, noise: Array, age: Array | None = None) -> tuple[Array, Array]:
         """p-value and probability of the other population for each cluster, shape (N,), averaged over the posterior."""
         p_value, p_other = np.zeros(len(x)), np.zeros(len(x))
-        log_l = np.log(np.abs(l_z) / self.l_0)
-        for m0, beta, contrast, share in self.draws:
-            mean = m0 * np.exp(beta * log_l)
+        logs = _logs(self.pivots, l_z, age)
+        for draw in self.draws:
+            mean = draw[0] * np.exp(draw[1:-2] @ logs)
             p_value += survival(x, mean, noise)
-            disc = np.log1p(-share) + density(x, mean, noise)
-            other = np.log(share) + density(x, contrast * mean, noise)
+            disc = np.log1p(-draw[-1]) + density(x, mean, noise)
+            other = np.log(draw[-1]) + density(x, draw[-2] * mean, noise)
             p_other += np.exp(other - np.logaddexp(disc, other))
         return np.minimum(p_value / len(self.draws), 1.0), p_other / len(self.draws)
 
 
-def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator) -> Ridge:
+def _logs(pivots: tuple[float, ...], l_z: Array, age: Array | None) -> Array:
+    """Logarithms of what m is a power of, over their pivots, shape (K, N)."""
+    powers = [np.abs(l_z), *([] if age is None or len(pivots) == 1 else [age])]
+    return np.stack([np.log(v / pivot) for v, pivot in zip(powers, pivots, strict=True)])
+
+
+def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator, *, age: Array | None = None) -> Ridge:
     """Fit the ridge.
 
     Parameters
@@ -151,6 +160,8 @@ def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator) -> R
     noise : ndarray, shape (N,)
         Mean excess due to the errors [km2/s2].
     rng : numpy.random.Generator
+    age : ndarray, shape (N,), optional
+        Ages [yr]: m grows with a power of them.
 
     Returns
     -------
@@ -163,35 +174,40 @@ def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator) -> R
 
     Notes
     -----
-    Priors: flat in ln m0 and in f (0 to 0.5), beta normal with mean 0 and standard deviation 2, M / m
+    Priors: flat in ln m0 and in f (0 to 0.5), beta and gamma normal with mean 0 and standard deviation 2, M / m
     log-uniform from 3 to 100. Adaptive importance sampling (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907): a
     Student proposal takes the mean and covariance of the draws of the round before, until half of them count.
     """
-    l_0 = float(np.median(l_z))
-    log_l = np.log(l_z / l_0)
+    pivots = (float(np.median(l_z)), *(() if age is None else (float(np.exp(np.median(np.log(age)))),)))
+    logs = _logs(pivots, l_z, age)
+    free = len(pivots) + 3
     scale = float(np.median(x)) + 1e-3
 
     def log_posterior(p: Array) -> Array:
         u = _natural(p, scale)
-        mean = u[:, 0, None] * np.exp(u[:, 1, None] * log_l)
-        share = u[:, 3, None]
+        mean = u[:, 0, None] * np.exp(u[:, 1:-2] @ logs)
+        share = u[:, -1, None]
         disc = np.log1p(-share) + density(x, mean, noise)
-        other = np.log(share) + density(x, u[:, 2, None] * mean, noise)
+        other = np.log(share) + density(x, u[:, -2, None] * mean, noise)
         # The last two are sampled as logits of flat variables: log(q (1 - q)) is their prior.
-        prior = (
-            -0.125 * p[:, 1] ** 2 - np.abs(p[:, 2:]).sum(axis=1) - 2.0 * np.log1p(np.exp(-np.abs(p[:, 2:]))).sum(axis=1)
-        )
+        size = np.abs(p[:, -2:])
+        prior = -0.125 * (p[:, 1:-2] ** 2).sum(axis=1) - (size + 2.0 * np.log1p(np.exp(-size))).sum(axis=1)
         value: Array = np.logaddexp(disc, other).sum(axis=1) + prior
         return np.where(np.isfinite(value), value, -np.inf)
 
-    start = np.array([0.3, 0.0, -0.5, -2.0])
+    start = np.array([0.3, *[0.0] * len(pivots), -0.5, -2.0])
     found = minimize(
         lambda p: min(-float(log_posterior(p[None])[0]), 1e12),
         start,
         method="Nelder-Mead",
-        options={"maxiter": 1000, "xatol": 1e-3, "fatol": 1e-3, "initial_simplex": start + 0.5 * np.eye(5, 4)},
+        options={
+            "maxiter": 1000,
+            "xatol": 1e-3,
+            "fatol": 1e-3,
+            "initial_simplex": start + 0.5 * np.eye(free + 1, free),
+        },
     )
-    centre, covariance = found.x, np.diag([0.1, 0.5, 1.5, 1.0]) ** 2
+    centre, covariance = found.x, np.diag([0.1, *[0.5] * len(pivots), 1.5, 1.0]) ** 2
     draws, weight = centre[None], np.ones(1)
     for size in [_ROUND] * _ROUNDS + [_FINAL]:
         if size == _ROUND and len(weight) > 1 and _effective(weight) > _FITS * _ROUND:
@@ -204,7 +220,7 @@ def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator) -> R
         centre = weight @ draws
         apart = draws - centre
         # A little wider than the draws say: too narrow a proposal does not know that it is.
-        covariance = 1.1 * (weight[:, None] * apart).T @ apart + 1e-8 * np.eye(4)
+        covariance = 1.1 * (weight[:, None] * apart).T @ apart + 1e-8 * np.eye(free)
     if _effective(weight) < _KEPT:
         raise ConvergenceError(
             f"the draws of the ridge of the thin disc are worth {_effective(weight):.0f} independent ones",
@@ -214,7 +230,7 @@ def fit_ridge(x: Array, l_z: Array, noise: Array, rng: np.random.Generator) -> R
     # Systematic resampling: draw k comes up as often as its weight says, to within one.
     places = (np.arange(_KEPT) + rng.uniform()) / _KEPT
     kept = draws[np.minimum(np.searchsorted(np.cumsum(weight), places), len(draws) - 1)]
-    return Ridge(_natural(kept, scale), _natural(found.x[None], scale)[0], l_0, _effective(weight))
+    return Ridge(_natural(kept, scale), _natural(found.x[None], scale)[0], pivots, _effective(weight))
 
 
 def _effective(weight: Array) -> float:
@@ -222,9 +238,9 @@ def _effective(weight: Array) -> float:
 
 
 def _natural(p: Array, scale: float) -> Array:
-    """From the sampled variables, unbounded, to m0, beta, contrast and share."""
+    """From the sampled variables, unbounded, to m0, the powers, contrast and share."""
     low, high = np.log(_CONTRAST)
-    q = 1.0 / (1.0 + np.exp(-np.clip(p[:, 2:], -30.0, 30.0)))
+    q = 1.0 / (1.0 + np.exp(-np.clip(p[:, -2:], -30.0, 30.0)))
     contrast = np.exp(low + (high - low) * q[:, 0])
     m0 = scale * np.exp(np.clip(p[:, 0], -20.0, 20.0))
-    return np.stack([m0, np.clip(p[:, 1], -20.0, 20.0), contrast, _SHARE * q[:, 1]], axis=1)
+    return np.column_stack([m0, np.clip(p[:, 1:-2], -20.0, 20.0), contrast, _SHARE * q[:, 1]])

@@ -61,6 +61,7 @@ class Structure:
             fallen = [c for c in facts["off_ignoring"] if c not in facts["off"]]
             if fallen:
                 lines.append(f"  off only if the uncertainties are ignored: {_list(fallen)}")
+            lines.append(f"  off even if the scatter grows with age: {_list(facts['off_heated'])}")
             lines.append(f"  at the ends of the ridge: {_list(facts['ends'])}")
         if self.flare is not None:
             for group in ("all", "younger", "older"):
