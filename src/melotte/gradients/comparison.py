@@ -141,8 +141,9 @@ def _sentence(row: dict[str, Any], best: str, converged: bool, *, alone: bool) -
     if not alone:
         # Kass & Raftery 1995, J. Am. Stat. Assoc. 90, 773, Sect. 3.2.
         b = row["delta_bic"]
-        strength = ("not", "positively", "strongly", "very strongly")[int(np.searchsorted([2.0, 6.0, 10.0], b))]
-        text += "; smallest BIC" if b == 0 else f"; BIC speaks {strength} against it ({b:+.1f})"
+        says = ("does not speak", "speaks positively", "speaks strongly", "speaks very strongly")
+        says_here = says[int(np.searchsorted([2.0, 6.0, 10.0], b))]
+        text += "; smallest BIC" if b == 0 else f"; BIC {says_here} against it ({b:+.1f})"
     if row["pareto_k"] is not None and row["pareto_k"] > PARETO_K:
         text += f"; a single cluster weighs so much (Pareto k {row['pareto_k']:.1f}) that the prediction is uncertain"
     if row["n_clusters"] < _FEW and not alone:

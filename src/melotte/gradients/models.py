@@ -107,7 +107,8 @@ class Model:
         if clusters >= self.minimum:
             return None
         noun = "cluster does" if clusters == 1 else "clusters do"
-        text = f"{clusters} {noun} not carry a {self.shape}"
+        shape = {"broken": "broken line", "plateau": "line with a plateau"}.get(self.shape, self.shape)
+        text = f"{clusters} {noun} not carry a {shape}"
         if self.scatter:
             text += " with scatter"
         if self.outliers:

@@ -59,7 +59,7 @@ def _numbers(result: GradientsResult, group: str, name: str, model: str) -> str:
     rows = result.frame.filter((pl.col("group") == group) & (pl.col("predictor") == name) & (pl.col("model") == model))
     parts = []
     for row in rows.iter_rows(named=True):
-        unit = f" {row['unit']}" if row["unit"] else ""
+        unit = f" {row['unit']}".replace(" / (kpc)", "/kpc") if row["unit"] else ""
         half = (row["p84"] - row["p16"]) / 2
         parts.append(f"{row['parameter']} {row['median']:z.3f} +- {half:.3f}{unit}")
     return ", ".join(parts) + ("" if rows["converged"].all() else "; NOT CONVERGED")
