@@ -14,6 +14,7 @@ from .delivery import Extra, deliver
 from .pipeline import Progress, compute, silent
 from .randomness import Streams
 from .simulate import SimulationSettings, simulate
+from .store import exclusive
 
 #: Fewest stars of a cluster that counts in the comparison.
 MINIMUM_STARS = 5
@@ -135,22 +136,23 @@ def run_demo(
     catalogue : Catalogue
     recovered : tuple of Recovery
     """
-    progress("simulate", 0, None)
-    survey = simulate(settings or SimulationSettings(), Streams(seed))
-    inputs = Path(out) / "input"
-    survey.write(inputs)
-    config = parse({**CONFIG, "run": {"seed": seed, "title": "Demo on simulated data"}}, where="demo")
-    catalogue = compute(config, data_dir=inputs, out=out, jobs=jobs, progress=progress)
-    recovered = recover(catalogue.frame, survey.truth)
-    extra = Extra(
-        facts={f"recovered {r.quantity}": r.sentence for r in recovered},
-        pictures={
-            "recovery": (
-                figures.recovery(catalogue.frame, survey.truth, minimum_stars=MINIMUM_STARS),
-                "Recovered minus true values in units of their uncertainty.",
-            )
-        },
-        simulated=True,
-    )
-    deliver(catalogue, out, extra=extra, progress=progress)
-    return catalogue, recovered
+    with exclusive(out):
+        progress("simulate", 0, None)
+        survey = simulate(settings or SimulationSettings(), Streams(seed))
+        inputs = Path(out) / "input"
+        survey.write(inputs)
+        config = parse({**CONFIG, "run": {"seed": seed, "title": "Demo on simulated data"}}, where="demo")
+        catalogue = compute(config, data_dir=inputs, out=out, jobs=jobs, progress=progress)
+        recovered = recover(catalogue.frame, survey.truth)
+        extra = Extra(
+            facts={f"recovered {r.quantity}": r.sentence for r in recovered},
+            pictures={
+                "recovery": (
+                    figures.recovery(catalogue.frame, survey.truth, minimum_stars=MINIMUM_STARS),
+                    "Recovered minus true values in units of their uncertainty.",
+                )
+            },
+            simulated=True,
+        )
+        deliver(catalogue, out, extra=extra, progress=progress)
+        return catalogue, recovered

@@ -30,7 +30,7 @@ from .randomness import Streams
 from .result import Result, Step, describe_losses
 from .schema import MATCHES, SPECTRA
 from .stars import assign, combine
-from .store import Product, Store
+from .store import Product, Store, exclusive
 from .surveys import open_survey
 from .surveys.survey import Survey
 
@@ -89,11 +89,15 @@ def run(
     Raises
     ------
     MelotteError
-        If the configuration or an input is wrong, or a step leaves nothing to go on with.
+        If the configuration or an input is wrong, a step leaves nothing to go on with, or another run is writing to
+        ``out``.
     """
-    catalogue = compute(config, data_dir=data_dir, out=out, from_stage=from_stage, jobs=jobs, progress=progress)
-    if out is not None:
-        deliver(catalogue, out, progress=progress)
+    job = _Job.open(config, data_dir=data_dir, out=out, jobs=jobs, progress=progress)
+    first = _first_stage(from_stage, out)
+    with exclusive(out):
+        catalogue = job.stages(first)
+        if out is not None:
+            deliver(catalogue, out, progress=progress)
     return catalogue
 
 
@@ -109,16 +113,8 @@ def compute(
     """Make a cluster catalogue without writing its products: `run`, but only the stages are saved in ``out``."""
     job = _Job.open(config, data_dir=data_dir, out=out, jobs=jobs, progress=progress)
     first = _first_stage(from_stage, out)
-    products: dict[str, Product] = {}
-    for number, stage in enumerate(STAGES):
-        work = getattr(job, stage)
-        key = job.key(stage)
-        if number < first:
-            products[stage] = job.store.load(stage, key=key)
-        else:
-            products[stage] = work(products)
-            job.store.save(stage, products[stage], key=key)
-    return job.catalogue(products)
+    with exclusive(out):
+        return job.stages(first)
 
 
 def _first_stage(from_stage: str | None, out: str | Path | None) -> int:
@@ -215,6 +211,18 @@ class _Job:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     # --- the stages --------------------------------------------------------------------------------------------
+
+    def stages(self, first: int) -> Catalogue:
+        """Do the stages from number ``first`` on; those before it are what a previous run saved."""
+        products: dict[str, Product] = {}
+        for number, stage in enumerate(STAGES):
+            key = self.key(stage)
+            if number < first:
+                products[stage] = self.store.load(stage, key=key)
+            else:
+                products[stage] = getattr(self, stage)(products)
+                self.store.save(stage, products[stage], key=key)
+        return self.catalogue(products)
 
     def match(self, _: dict[str, Product]) -> Product:
         """Stream the survey past the membership list and keep the spectra of members."""

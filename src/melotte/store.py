@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from .errors import ReadError
-from .publish.files import replacing, sha256, write_text
+from .errors import PublishError, ReadError
+from .publish.files import PART, replacing, sha256, write_text
 from .result import Step
+
+#: Held by the run that writes to a directory.
+LOCK = ".melotte.lock"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,57 @@ class Product:
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def exclusive(directory: str | Path | None) -> Iterator[None]:
+    """Keep other runs out of a directory; what a killed run left half-written there is removed.
+
+    The lock is the operating system's (`filelock`): it ends with the process that holds it, however that ends. The
+    thread that holds it may enter again.
+
+    Parameters
+    ----------
+    directory : path or None
+        Made if it is not there. Nothing happens if None.
+
+    Raises
+    ------
+    PublishError
+        If another run is writing there, or nothing can be written there.
+    """
+    if directory is None:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory.resolve() / LOCK, timeout=0, is_singleton=True)
+        lock.acquire()
+    except Timeout as error:
+        raise PublishError(
+            "another run is writing here", where=directory, hint="wait for it to end, or choose another --out"
+        ) from error
+    except OSError as error:
+        raise PublishError(
+            f"cannot be written: {error.strerror or error}", where=directory, hint="choose another output directory"
+        ) from error
+    try:
+        for folder in (directory, *(directory / name for name in ("stages", "tables", "figures"))):
+            for left in folder.glob(f"{PART}*"):
+                _remove(left)
+        yield
+    finally:
+        lock.release()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Store:
@@ -42,7 +98,10 @@ class Store:
         if self.directory is None:
             return
         record = self._record(stage)
-        record.unlink(missing_ok=True)
+        try:
+            record.unlink(missing_ok=True)
+        except OSError as error:
+            raise PublishError(f"cannot be written: {error.strerror or error}", where=record) from error
         digests = {}
         for name, frame in product.frames.items():
             with replacing(self._table(stage, name)) as temporary:
@@ -70,10 +129,14 @@ class Store:
         record = self._record(stage)
         try:
             content = json.loads(record.read_text(encoding="utf-8"))
-            saved_key, tables = content["key"], content["tables"]
+            saved_key, tables = str(content["key"]), {str(k): str(v) for k, v in content["tables"].items()}
+            steps = tuple(Step(**step) for step in content["steps"])
+            if any(step.went_on < 0 for step in steps):
+                raise ValueError("the account of the rows does not add up")
+            product = Product({}, steps, tuple(map(str, content["notes"])), dict(content["facts"]))
         except FileNotFoundError as error:
             raise ReadError(f"stage {stage!r} is not saved here", where=self.directory, hint=again) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ReadError(f"the record of stage {stage!r} cannot be read", where=record, hint=again) from error
         if saved_key != key:
             raise ReadError(
@@ -88,12 +151,7 @@ class Store:
             if not path.is_file() or sha256(path) != digest:
                 raise ReadError("this saved table is missing or was changed", where=path, hint=again)
             frames[name] = pl.read_parquet(path)
-        return Product(
-            frames,
-            tuple(Step(**step) for step in content["steps"]),
-            tuple(content["notes"]),
-            content["facts"],
-        )
+        return replace(product, frames=frames)
 
     def _record(self, stage: str) -> Path:
         assert self.directory is not None

@@ -164,7 +164,8 @@ def _print(figure: Figure, stream: IO[bytes], name: str) -> None:
 
 def _write(figure: Figure, path: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # Unfinished files are called like those of `melotte.publish.files.PART`.
+    handle, temporary = tempfile.mkstemp(prefix=f".part-{path.stem}-", suffix=path.suffix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             _print(figure, stream, name)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from ..errors import PublishError
+
+#: Beginning of the names of what is unfinished.
+PART = ".part-"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; on success it becomes ``path``, on failure it is removed.
+    """Give a temporary place for ``path``; on success it becomes ``path``, on failure it is removed.
 
     Parameters
     ----------
@@ -24,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        The temporary name, with the same suffix, in the same directory (so that the move is atomic).
+        The file to write: the same name in a folder beside ``path`` (so that the move is atomic).
 
     Raises
     ------
@@ -33,24 +38,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        folder = Path(tempfile.mkdtemp(prefix=PART, dir=path.parent))
     except OSError as error:
         raise PublishError(
             f"cannot be written: {error.strerror}", where=path, hint="choose another output directory"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes private files; products get the permissions any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
+        # A folder of its own: libraries make further temporary files beside the one they write.
+        yield folder / path.name
+        (folder / path.name).replace(path)
+    except (OSError, pl.exceptions.ComputeError) as error:  # polars' own error for a full disk
         raise PublishError(f"cannot be written: {error}", where=path, hint="is the disk full?") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> Path:
