@@ -50,11 +50,14 @@ def gradient_drawings(result: GradientsResult) -> Mapping[str, Drawing]:
     rest = [n for n in names if n not in {*panels["radius"], *panels["motion"]}]
     panels |= {n: [n] for n in rest}
     curve = _MODELS[shape]
+    refused = {r.group: r.clusters for r in result.refusals if r.model.shape == shape}
+    missing = ", ".join(group_label(group, clusters) for group, clusters in refused.items())
+    absent = f" Not fitted, too few clusters: {missing}." if missing else ""
     drawings: dict[str, Drawing] = {}
     for stem, chosen in panels.items():
         if chosen:
             what = _AXES.get(stem, stem.replace("_", " "))
-            caption = f"[Fe/H] against {what}, by age: {curve}; bands: 16th to 84th percentile."
+            caption = f"[Fe/H] against {what}, by age: {curve}; bands: 16th to 84th percentile.{absent}"
             drawings[f"metallicity_{stem}"] = (_distribution(fits, chosen), caption)
     for name in [*panels["radius"][:1], *panels["motion"], *rest]:
         drawings[f"residuals_{name}"] = (
