@@ -202,7 +202,9 @@ def _payload(
 ) -> dict[str, Any]:
     """Everything the scripts read."""
     clusters = frame["cluster"].to_list()
-    order = pl.DataFrame({"cluster": clusters, "_row": range(len(clusters))}, schema_overrides={"_row": pl.Int32})
+    order = pl.DataFrame(
+        {"cluster": clusters, "_row": range(len(clusters))}, schema={"cluster": pl.String, "_row": pl.Int32}
+    )
     stars = catalogue.members.join(order, on="cluster").sort(
         "_row", pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}, default=3), "source_id"
     )

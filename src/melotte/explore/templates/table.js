@@ -55,11 +55,12 @@ function setUpTable() {
   mark();
 }
 
-// Clusters with a name that holds the text, or is it.
+// Clusters with a name that is the text, or begins with it: a word of it for letters, the number for digits.
 function matches(text, whole = false) {
   const key = canonical(text);
   if (!key) return [];
-  const hit = whole ? k => k === key : k => k.includes(key);
+  const inside = /^\p{L}{3,}$/u.test(key), number = /^\d+$/.test(key);
+  const hit = k => k === key || (!whole && (k.startsWith(key) || (inside && k.includes(key)) || (number && k.replace(/^\D+/, "").startsWith(key))));
   return P.names.keys.flatMap((keys, row) => (keys.some(hit) ? [row] : []));
 }
 
@@ -74,7 +75,8 @@ function filter() {
   let said = `${count(shown.length, "cluster")} of ${tableRows.length.toLocaleString("en")} shown, ${chosen.rows.size.toLocaleString("en")} selected`;
   if (text && shown.length === 1) {
     const row = shown[0], key = canonical(text);
-    const other = P.names.also[row].find(name => canonical(name).includes(key));
+    const own = canonical(clusterNames[row]).startsWith(key);
+    const other = own ? null : P.names.also[row].find(name => canonical(name).includes(key));
     said += other ? `: ${P.names.shown[row]} is ${other}` : `: ${P.names.shown[row]}`;
   } else if (text && !shown.length) said += only ? ". No selected cluster has such a name" : ". No cluster here has such a name";
   byId("found").textContent = `${said}.`;
