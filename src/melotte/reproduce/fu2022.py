@@ -181,6 +181,13 @@ def reproduce_fu2022(
         files=[*files, *drawn],
         pictures=shown,
         comparison=comparison,
+        catalogue=replace(
+            run,
+            frame=inputs.catalogue,
+            orbits=chains.right.frame,
+            snapshots=chains.right.snapshots,
+            inputs=inputs.files,
+        ),
         started=started,
     )
     return Reproduction(comparison, tuple(files), (datetime.now(UTC) - started).total_seconds(), out)

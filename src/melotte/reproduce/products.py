@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 import polars as pl
 
 from .. import datasets, figures, publish
+from ..catalogue import Catalogue
+from ..explore import write_page
 from ..gradients import table6_latex
 from ..publish.files import write_text
 from ..publish.paper import format_value
@@ -116,9 +119,10 @@ def write_record(
     files: Sequence[Path],
     pictures: Sequence[publish.Picture],
     comparison: pl.DataFrame,
+    catalogue: Catalogue,
     started: datetime,
 ) -> list[Path]:
-    """CITATION, provenance.json and report.html."""
+    """CITATION, provenance.json, report.html (the numbers) and explorer.html (the clusters)."""
     citations = cited(inputs)
     files = [*files, publish.write_citation(out / "CITATION", citations)]
     record: dict[str, Any] = publish.write_provenance(
@@ -138,6 +142,7 @@ def write_record(
     publish.write_report(
         out / "report.html",
         title="Fu et al. 2022, reproduced",
+        heading="Numbers of the paper",
         frame=comparison,
         schema=REPRODUCTION,
         steps=steps,
@@ -146,7 +151,19 @@ def write_record(
         figures=pictures,
         provenance=record,
     )
-    return [*files, out / "provenance.json", out / "report.html"]
+    title = f"Fu et al. 2022: {len(catalogue)} clusters"
+    named = catalogue.config.model_copy(
+        update={"run": catalogue.config.run.model_copy(update={"title": title, "seed": settings.seed})}
+    )
+    page = write_page(
+        out / "explorer.html",
+        replace(catalogue, config=named, steps=tuple(steps), notes=tuple(notes)),
+        facts=facts(comparison),
+        pictures=[],
+        provenance=record,
+        notes=[f"the stars shown are the {catalogue.members.height:,} at hand, not those of the published values"],
+    )
+    return [*files, out / "provenance.json", out / "report.html", page]
 
 
 def facts(comparison: pl.DataFrame) -> dict[str, str]:

@@ -53,7 +53,7 @@ def screen(comparison: pl.DataFrame, out: Path, seconds: float) -> str:
         lines.append(f"  ... and {text.height - _SHOWN} more in {out / 'reproduction.csv'}")
     lines += [
         "",
-        f"{out}: reproduction.csv (every number), report.html, tables/, figures/, stars/ ({seconds:.0f} s)",
+        f"{out}: reproduction.csv (every number), report.html, explorer.html, tables/, figures/, stars/",
     ]
     return "\n".join(lines)
 
