@@ -307,6 +307,20 @@ class TestSurvey:
         assert Model(data, prior).fit().error_scale == pytest.approx(1.0)
         assert Model(data, FIXED).fit() == PRIOR.centre
 
+    def test_data_unlike_the_model_are_noted(self):
+        """Outliers of 1,000 km/s: the field is as wide as the prior allows, and a note says so."""
+        given, _ = table(33, 12, 20, unlisted=0.0)
+        rng = np.random.default_rng(1)
+        far = given.with_columns(
+            pl.when(pl.Series(rng.random(given.height) < 0.1))
+            .then(pl.col("rv") + pl.Series(rng.normal(0, 1000.0, given.height)))
+            .otherwise("rv")
+            .alias("rv")
+        )
+        quick = VelocityConfig(draws=100)
+        assert any("field_width ended at the edge" in n for n in select(far, settings=quick, rng=Streams(1)).notes)
+        assert not any("ended at the edge" in n for n in select(given, settings=quick, rng=Streams(1)).notes)
+
 
 def table(seed: int, n_clusters: int, n_stars: int, **truth: float) -> tuple[pl.DataFrame, Array]:
     data, centre, _ = sky(seed, n_clusters, n_stars, **truth)

@@ -12,7 +12,7 @@ import polars as pl
 from ..config import VelocityModelConfig
 from ..stars import has_valid_error
 from .likelihood_binaries import primary_masses
-from .likelihood_fit import FloatArray, Model, Posterior, Prior, Stars, Survey
+from .likelihood_fit import FloatArray, Model, Posterior, Prior, Stars, Survey, at_edge
 
 #: Percentiles of a Gaussian's 1-sigma interval.
 PERCENTILES = np.array([0.16, 0.5, 0.84])
@@ -33,12 +33,15 @@ class MixtureResult:
         What all clusters share; None without stars.
     posteriors : mapping
         Posterior of each cluster, if asked for.
+    edges : tuple of str
+        Parameters of the survey that ended at the edge of their priors.
     """
 
     clusters: pl.DataFrame
     members: pl.DataFrame
     survey: Survey | None
     posteriors: Mapping[str, Posterior]
+    edges: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float] | None:
         """The survey's parameters by name."""
@@ -107,6 +110,7 @@ def mixture(
         members=stars.select("cluster", "source_id").with_columns(pl.Series("member", member)),
         survey=survey,
         posteriors={n: p for n, p in zip(names, posteriors, strict=True) if p is not None},
+        edges=at_edge(survey, prior),
     )
 
 

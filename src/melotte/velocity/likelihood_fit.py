@@ -138,6 +138,16 @@ class Prior:
 
 
 _LOGIT = {"unlisted", "binary_fraction"}
+#: Beyond so many standard deviations of its prior no parameter is looked for.
+_REACH = 4.0
+
+
+def at_edge(survey: Survey, prior: Prior) -> tuple[str, ...]:
+    """Errors and widths that ended where the search ends: the data are not as the model has them."""
+    z = (_to_line(survey) - _to_line(prior.centre)) / np.maximum(np.array(astuple(prior.width)), 1e-12)
+    names = [f.name for f in fields(Survey)]
+    watched = {"error_scale", "error_floor", "field_width"}
+    return tuple(names[i] for i in prior.free if names[i] in watched and abs(z[i]) > 0.99 * _REACH)
 
 
 def _to_line(survey: Survey) -> FloatArray:
@@ -302,10 +312,8 @@ class Model:
                 return float(0.5 * np.sum(x**2) - self._log_evidence(_from_line(trial), grids))
 
             start = (line[free] - centre[free]) / width[free]
-            # Beyond four standard deviations of its prior no parameter is looked for.
-            found = minimize(
-                lost, start, method="L-BFGS-B", bounds=[(-4, 4)] * len(free), options={"eps": 1e-3, "ftol": 1e-7}
-            )
+            bounds = [(-_REACH, _REACH)] * len(free)
+            found = minimize(lost, start, method="L-BFGS-B", bounds=bounds, options={"eps": 1e-3, "ftol": 1e-7})
             line = line.copy()
             line[free] = centre[free] + width[free] * found.x
         return _from_line(line)

@@ -167,7 +167,7 @@ def select(
         rejected=rejected,
         settings=settings,
         steps=_steps(flagged, counts, settings),
-        notes=_notes(flagged, rejected),
+        notes=_notes(flagged, rejected, model.edges),
         model=model.numbers(),
     )
 
@@ -237,8 +237,11 @@ def _steps(flagged: pl.DataFrame, counts: pl.DataFrame, settings: VelocityConfig
     )
 
 
-def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame) -> tuple[str, ...]:
-    notes = []
+def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame, edges: tuple[str, ...]) -> tuple[str, ...]:
+    notes = [
+        f"velocity model: {name} ended at the edge of its prior: these velocities are not as the model has them"
+        for name in edges
+    ]
     if rejected.height:
         shown = ", ".join(rejected["cluster"].head(5)) + (", ..." if rejected.height > 5 else "")
         notes.append(f"{rejected.height} clusters have no radial velocity: {shown}")
