@@ -82,6 +82,7 @@ def test_labels_are_unique_and_numbers_have_a_format(schema: Schema) -> None:
     assert len(labels) == len(set(labels))
     for column in schema:
         assert " " not in column.cds_label
+        assert len(column.cds_label) <= 14
         if column.dtype not in {"string", "bool"}:
             fixedwidth.print_format(column)
 

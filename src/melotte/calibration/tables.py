@@ -37,15 +37,23 @@ COVERAGE = Schema(
         _text("stars", "Number of stars behind the value; all is all together", "Stars"),
         Column("unit", "string", "", "meta.unit", "Unit of bias, scatter and half_width", True, label="Unit"),
         _count("n_clusters", "Number of clusters", "N"),
-        _real("bias", "stat.mean;arith.diff", "Median of value minus truth", "%8.4f", "Bias"),
+        _real("bias", "stat.value;arith.diff;stat.median", "Median of value minus truth", "%8.4f", "Bias"),
         _real("bias_error", "stat.error", "Standard error of the bias", "%8.4f", "e_Bias", minimum=0.0),
         _real(
             "scatter", "stat.stdev", "1.4826 times the median absolute deviation of value minus truth", "%8.4f", "Sc"
         ),
         _real("half_width", "stat.error;stat.median", "Median half-width of the 68 % interval", "%8.4f", "HW"),
         _real("coverage", "stat.probability", "Fraction of clusters whose interval holds the truth", "%6.4f", "Cov"),
-        _real("coverage_low", "stat.min", "Lower end of the 95 % Wilson interval of coverage", "%6.4f", "CovLo"),
-        _real("coverage_high", "stat.max", "Upper end of the 95 % Wilson interval of coverage", "%6.4f", "CovHi"),
+        _real(
+            "coverage_low", "stat.value;stat.min", "Lower end of the 95 % Wilson interval of coverage", "%6.4f", "CovLo"
+        ),
+        _real(
+            "coverage_high",
+            "stat.value;stat.max",
+            "Upper end of the 95 % Wilson interval of coverage",
+            "%6.4f",
+            "CovHi",
+        ),
     ),
     key=("statistic", "survey", "stars"),
 )

@@ -153,7 +153,7 @@ def percentiles(column: Column) -> tuple[Column, ...]:
             column,
             name=f"{column.name}_{p}",
             label=f"{column.label}{p[1:]}",
-            ucd=f"stat.median;{column.ucd}" if p == "p50" else f"stat.value;{column.ucd}",
+            ucd=f"{column.ucd};stat.{'median' if p == 'p50' else 'percentile'}",
             description=f"{word[0].upper()}{word[1:]} of the draws of {column.name}",
         )
         for p, word in _WORD.items()

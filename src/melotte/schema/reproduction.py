@@ -30,7 +30,7 @@ REPRODUCTION = Schema(
         _number("paper_error", "e_Paper", "stat.error", "Its uncertainty", error_of="paper", minimum=0.0),
         _number("ours", "Ours", "stat.value", "Value found here"),
         _number("ours_error", "e_Ours", "stat.error", "Its uncertainty", error_of="ours", minimum=0.0),
-        _number("difference", "Diff", "arith.diff", "Ours minus the paper's"),
+        _number("difference", "Diff", "stat.value;arith.diff", "Ours minus the paper's"),
         _number("scale", "Scale", "stat.value", "Unit of deviation: a standard deviation, or one of the last digit"),
         _number("deviation", "Dev", "stat.value", "difference / scale"),
         _number("tolerance", "Tol", "stat.value", "Largest deviation that agrees"),
