@@ -59,8 +59,8 @@ VIEWS: Final = (
         "Sky, Galactic coordinates",
         "glon",
         "glat",
-        "Galactic longitude (deg)",
-        "Galactic latitude (deg)",
+        "l (deg)",
+        "b (deg)",
         "a position",
         flip=True,
     ),
@@ -247,7 +247,7 @@ def cluster(settings: MetallicityConfig, sun: Sun) -> Document:
     stars = ColumnDataSource({name: [] for name in fields}, name="stars")
     who = [("", "@id"), ("", "@use"), ("RV", "@rv{0.0} ± @rv_error{0.0}"), ("[Fe/H]", "@feh{0.00}")]
 
-    rv = _new("rv", "Radial velocity (km/s)", "Profile (unit height)")
+    rv = _new("rv", "RV (km/s)", "Profile (unit height)")
     rv.x_range, rv.y_range = Range1d(0, 1), Range1d(0, 1.15)
     curves = rv.multi_line("xs", "ys", source=stars, line_color={"field": "colour"}, line_alpha={"field": "alpha"})
     curves.selection_glyph = curves.glyph.clone(line_color=VERMILLION, line_width=3, line_alpha=1)
@@ -258,14 +258,14 @@ def cluster(settings: MetallicityConfig, sun: Sun) -> Document:
     _tools(rv, [curves], who)
 
     low, high = (float(q.value) for q in settings.teff)
-    kiel = _new("kiel", "Effective temperature (K)", "log g (dex)")
+    kiel = _new("kiel", "Teff (K)", "log g (dex)")
     drawn = _marks(kiel, stars, "teff", "logg")
     kiel.x_range, kiel.y_range = _range(drawn, flip=True), _range(drawn, flip=True)
     _line(kiel, "kiel_isochrone", line_dash="dashed")
     _line(kiel, "kiel_limit", line_color=VERMILLION, line_width=2, line_dash="dotted")
     _tools(kiel, [drawn], who)
 
-    feh = _new("feh", "Effective temperature (K)", "[Fe/H] (dex)")
+    feh = _new("feh", "Teff (K)", "[Fe/H] (dex)")
     drawn = _marks(feh, stars, "teff", "feh")
     feh.x_range, feh.y_range = _range(drawn, flip=True), _range(drawn)
     _line(feh, "feh_mean", line_color=BLUE, line_width=2)

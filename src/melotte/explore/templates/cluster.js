@@ -75,8 +75,8 @@ function fillLiterature(row) {
   const known = entries.filter(entry => entry.value), first = entries.filter(entry => entry.evidence);
   const parts = [];
   if (known.length) {
-    const head = ["Quantity", "Catalogue", "Value", "Unit", "Stars", "Reference"].map(text => el("th", { scope: "col", textContent: text }));
-    const body = known.map(e => el("tr", {}, el("th", { scope: "row", textContent: names[e.quantity] }), ...[e.source, e.value, e.unit, e.n ?? "", e.reference ?? ""].map(text => el("td", { textContent: text }))));
+    const head = ["Quantity", "Catalogue", "Value", "Unit", "Stars", "Reference"].map(text => el("th", { scope: "col", textContent: text, className: ["Value", "Stars"].includes(text) ? "num" : "" }));
+    const body = known.map(e => el("tr", {}, el("th", { scope: "row", textContent: names[e.quantity] }), ...[[e.source], [e.value, "num"], [e.unit], [e.n ?? "", "num"], [e.reference ?? "", "note"]].map(([text, kind]) => el("td", { textContent: text, className: kind ?? "" }))));
     parts.push(el("div", { className: "scroll narrow", role: "region", tabIndex: 0, ariaLabel: "Literature values" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body))));
   }
   for (const entry of first) {

@@ -23,8 +23,8 @@ function tell(key, drawn, total, noun, empty) {
   message.hidden = drawn !== 0;
   if (empty) message.textContent = empty;
   const said = figure.querySelector(".count");
-  const needs = said.dataset.needs;
-  said.textContent = drawn === 0 ? "" : `${count(drawn, noun)}${drawn < total ? `; ${(total - drawn).toLocaleString("en")} without ${needs || "the values"} not drawn` : ""}.`;
+  const needs = (said.dataset.needs ?? "the values").replace(" and ", " or ");
+  said.textContent = drawn === 0 ? "" : `${count(drawn, noun)}${drawn < total ? `; ${(total - drawn).toLocaleString("en")} without ${needs} not drawn` : ""}.`;
 }
 
 async function setUpViews() {
