@@ -8,6 +8,7 @@ from pathlib import Path
 from melotte.schema import DYNAMICS, SNAPSHOTS, TABLES, Schema
 from melotte.schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 from melotte.schema.literature import LEDGER, OFFSETS, PROBLEMS, SOLUTIONS, SURVEY_PAIRS
+from melotte.schema.structure import TABLES as STRUCTURE
 
 project = "Melotte"
 author = "The Melotte developers"
@@ -65,6 +66,7 @@ def _write_columns(*_: object) -> None:
         "tables/gradients": GRADIENTS,
         "tables/model_comparison": COMPARISON,
         "tables/flat_tail": FLAT_TAIL,
+        **{f"tables/structure_{name}": table for name, table in STRUCTURE.items()},
         "tables/ledger_rv": LEDGER,
         "tables/literature_offsets": OFFSETS,
         "tables/literature_problems": PROBLEMS,

@@ -17,17 +17,7 @@ from melotte.schema import structure as schemas
 from melotte.structure import analyse, read_sightlines, read_wave
 from structure_tables import at, sinusoid, thin_disc
 
-SCHEMAS = {
-    "fit": schemas.FIT,
-    "tests": schemas.TESTS,
-    "eccentricities": schemas.ECCENTRICITIES,
-    "outliers": schemas.OUTLIERS,
-    "flare_curve": schemas.FLARE_CURVE,
-    "near_clouds": schemas.NEAR_CLOUDS,
-    "colocated": schemas.PLACES,
-    "sightlines": schemas.SIGHTLINES,
-    "wave": schemas.ALONG_WAVE,
-}
+SCHEMAS = schemas.TABLES
 
 
 @pytest.fixture(scope="module")

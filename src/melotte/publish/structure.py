@@ -6,19 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..schema import Schema
-from ..schema.structure import (
-    ALONG_WAVE,
-    ECCENTRICITIES,
-    FIT,
-    FLARE_CURVE,
-    NEAR_CLOUDS,
-    OUTLIERS,
-    PLACES,
-    SIGHTLINES,
-    TABLE7,
-    TESTS,
-)
+from ..schema.structure import TABLE7, TABLES
 from ..structure import Structure, table7
 from .about import About
 from .files import replacing, write_text
@@ -51,24 +39,9 @@ def write_structure(found: Structure, folder: Path, *, about: About | None = Non
     PublishError
         If a file cannot be written or does not read back equal.
     """
-    tables: list[tuple[str, pl.DataFrame, Schema]] = [("fit", found.fit, FIT), ("tests", found.tests, TESTS)]
-    if found.eccentricities is not None:
-        tables.append(("eccentricities", found.eccentricities.frame, ECCENTRICITIES))
-    if found.outliers is not None:
-        tables.append(("outliers", found.outliers.frame, OUTLIERS))
-    if found.flare is not None:
-        tables.append(("flare_curve", found.flare.curve, FLARE_CURVE))
-    if found.clouds is not None:
-        tables += [
-            ("near_clouds", found.clouds.frame, NEAR_CLOUDS),
-            ("colocated", found.clouds.places, PLACES),
-            ("sightlines", found.clouds.sightlines, SIGHTLINES),
-        ]
-    if found.wave is not None:
-        tables.append(("wave", found.wave.frame, ALONG_WAVE))
     paths: list[Path] = []
-    for stem, frame, schema in tables:
-        paths += write_table(frame, schema, folder / f"structure_{stem}", about=about)
+    for name, frame in found.tables.items():
+        paths += write_table(frame, TABLES[name], folder / f"structure_{name}", about=about)
     if found.wave is not None:
         paths += _table7(table7(found.wave, found.settings), folder)
     return paths

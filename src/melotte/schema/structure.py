@@ -258,3 +258,16 @@ TABLE7 = Schema(
     (CLUSTER, *_PLACE, _AGE, *_FEH),
     key=("cluster",),
 )
+
+#: Every table of the analyses, by the end of its file stem ``structure_NAME``.
+TABLES = {
+    "eccentricities": ECCENTRICITIES,
+    "outliers": OUTLIERS,
+    "flare_curve": FLARE_CURVE,
+    "near_clouds": NEAR_CLOUDS,
+    "colocated": PLACES,
+    "sightlines": SIGHTLINES,
+    "wave": ALONG_WAVE,
+    "fit": FIT,
+    "tests": TESTS,
+}

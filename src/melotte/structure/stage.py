@@ -44,10 +44,24 @@ class Structure:
     notes: tuple[str, ...] = ()
 
     @property
-    def parts(self) -> dict[str, Result]:
-        """The results that are there, by name."""
-        names = ("eccentricities", "outliers", "flare", "clouds", "wave")
-        return {n: part for n in names if (part := getattr(self, n)) is not None}
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables that are there, by the names of `melotte.schema.structure.TABLES`."""
+        out = {"fit": self.fit, "tests": self.tests}
+        if self.eccentricities is not None:
+            out["eccentricities"] = self.eccentricities.frame
+        if self.outliers is not None:
+            out["outliers"] = self.outliers.frame
+        if self.flare is not None:
+            out["flare_curve"] = self.flare.curve
+        if self.clouds is not None:
+            out |= {
+                "near_clouds": self.clouds.frame,
+                "colocated": self.clouds.places,
+                "sightlines": self.clouds.sightlines,
+            }
+        if self.wave is not None:
+            out["wave"] = self.wave.frame
+        return out
 
     def summary(self) -> str:
         """A few lines for a terminal."""
