@@ -166,7 +166,7 @@ def primary_masses(
     Returns
     -------
     ndarray
-        Dwarfs: (Teff / 5772 K)^1.75, within 12 % of the sequence of Pecaut & Mamajek 2013 (ApJS 208, 9) from K5 to A0,
+        Dwarfs: (Teff / 5772 K)^1.75, within 14 % of the sequence of Pecaut & Mamajek 2013 (ApJS 208, 9) from K5 to A0,
         limited to 0.3-8.
     """
     dwarf = np.clip((teff_k / 5772.0) ** 1.75, 0.3, 8.0)
