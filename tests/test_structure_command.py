@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,10 @@ import pytest
 
 from melotte import publish
 from melotte.cli import main
-from melotte.config import StructureConfig
+from melotte.config import GalaxyConfig, RunConfig, StructureConfig, parse
+from melotte.galaxy import dynamics
 from melotte.randomness import Streams
+from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS
 from melotte.schema import structure as schemas
 from melotte.structure import analyse, read_sightlines, read_wave
 from structure_tables import at, sinusoid, thin_disc
@@ -97,9 +102,6 @@ def test_the_command_gives_what_the_functions_give(folder: Path, products: Path)
     clusters = read_structure_input(folder / "clusters.parquet")
     frame = publish.read_table(products / "tables" / "structure_wave.parquet", schemas.ALONG_WAVE)
     settings = StructureConfig(draws=100, permutations=99, shuffles=99)
-    from melotte.config import GalaxyConfig, RunConfig
-    from melotte.galaxy import dynamics
-
     streams = Streams(RunConfig().seed)
     galaxy = GalaxyConfig(draws=0)
     found = analyse(
@@ -159,6 +161,62 @@ def test_input_errors_end_with_2(folder: Path, tmp_path: Path, capsys: pytest.Ca
     text = capsys.readouterr().err
     assert "wave_distance" in text
     assert "no unit" in text
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Path:
+    """What ``melotte run`` would leave of the clusters: catalogue, orbits and record."""
+    from melotte.standalone.structure import read_structure_input
+
+    out = folder / "run"
+    clusters = read_structure_input(folder / "clusters.parquet").with_columns(
+        rv_med="rv", rv_med_error="rv_error", n_all=pl.lit(5, dtype=pl.Int32),
+        n_feh=pl.col("n_feh").fill_null(0), n_rv=pl.col("n_rv").fill_null(0),
+    )  # fmt: skip
+    galaxy = GalaxyConfig(draws=0, velocity="uncorrected")
+    orbits = dynamics(clusters, settings=galaxy, rng=Streams(1)).frame
+    catalogue = CATALOGUE.conform(clusters)
+    publish.write_table(catalogue, CATALOGUE, out / "clusters", ["parquet"])
+    publish.write_table(orbits, DYNAMICS, out / "orbits", ["parquet"])
+    publish.write_table(MEMBER_STARS.empty(), MEMBER_STARS, out / "members", ["parquet"])
+    settings = parse(
+        {
+            "survey": {"adapter": "lamost", "file": "x.csv"},
+            "members": {"catalogue": "cantat2018"},
+            "clusters": {"catalogue": "cantat2020"},
+            "metallicity": {"giant_rule": "logg"},
+            "galaxy": {"draws": 0, "velocity": "uncorrected"},
+            "figures": {"formats": ["png"]},
+            "structure": tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))["structure"],
+            "run": {"seed": 1},
+        }
+    )
+    now = datetime.now(UTC)
+    publish.write_provenance(
+        out / "provenance.json", inputs=[], config=settings.resolved(), steps=[], notes=[], outputs=[],
+        started=now, finished=now, simulated=True,
+    )  # fmt: skip
+    return out
+
+
+def test_a_finished_run_gets_its_structure(run: Path) -> None:
+    """With the settings of the run; its results lie beside the others and say that they are simulated."""
+    before = sorted(p.name for p in run.iterdir())
+    assert call(run) == 0
+    assert sorted(p.name for p in run.iterdir()) == sorted([*before, "figures", "tables"])
+    tests = publish.read_table(run / "tables" / "structure_tests.parquet", schemas.TESTS)
+    assert tests.filter(pl.col("method").str.contains("99 shifts")).height >= 2
+    outliers = publish.read_table(run / "tables" / "structure_outliers.parquet", schemas.OUTLIERS)
+    assert outliers["p_value"].null_count() < outliers.height
+    assert "simulated: true" in (run / "tables" / "structure_tests.ecsv").read_text(encoding="utf-8")
+
+
+def test_a_run_without_orbits_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("clusters.parquet", "members.parquet", "provenance.json"):
+        shutil.copy(run / name, tmp_path / name)
+    assert call(tmp_path) == 2
+    assert "this run has no orbits" in capsys.readouterr().err
+    assert not (tmp_path / "tables").exists()
 
 
 @pytest.mark.parametrize(
