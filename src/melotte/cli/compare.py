@@ -22,7 +22,7 @@ def compare(
         datetime | None,
         typer.Option("--until", formats=["%Y-%m-%d"], help="List first determinations against what was out by then."),
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [literature] section.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help='TOML with a section "literature".')] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Compare clusters with literature catalogues: offsets, scatter, outliers, what is new."""

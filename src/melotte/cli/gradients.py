@@ -19,7 +19,7 @@ def gradients(
     join: Annotated[
         list[str] | None, typer.Option("--join", help="Table with columns SOURCE lacks, joined by cluster name.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [gradients] section.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help='TOML with a section "gradients".')] = None,
     data_dir: DataDir = None,
     jobs: Jobs = None,
 ) -> None:

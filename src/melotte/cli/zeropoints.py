@@ -14,7 +14,7 @@ from .common import Bars, DataDir, app, say
 def zeropoints(
     out: Annotated[Path, typer.Option("--out", help="Directory for the results.")],
     reference: Annotated[str | None, typer.Option("--reference", help="Survey whose zero point is 0.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [zero_points] section.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help='TOML with a section "zero_points".')] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Velocity zero points of surveys from the stars and the clusters they share, solved together."""
