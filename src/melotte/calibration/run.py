@@ -14,8 +14,8 @@ import polars as pl
 from .. import figures, publish
 from ..config import MetallicityConfig, StarsConfig, VelocityConfig, load_section
 from ..figures.calibration import coverage, selection_quality
-from ..result import Step
 from .measure import Measured, measure
+from .page import write_page
 from .settings import CalibrationConfig
 from .tables import ALL, COVERAGE, SELECTION, coverage_table, selection_table
 
@@ -111,7 +111,7 @@ def calibrate(
     notes = tuple(f"{name}: {note}" for name, m in zip(surveys, measured, strict=True) for note in m.model["notes"])
     n_clusters = stars.select("survey", "cluster").unique().height
     result = Calibration(covered, selected, n_clusters, notes, ())
-    files = _write(result, out, settings=settings, sections=sections, started=started, values=values)
+    files = _write(result, out, settings=settings, sections=sections, started=started)
     return Calibration(covered, selected, n_clusters, notes, tuple(files))
 
 
@@ -132,7 +132,6 @@ def _write(
     settings: CalibrationConfig,
     sections: dict[str, Any],
     started: datetime,
-    values: pl.DataFrame,
 ) -> list[Path]:
     about = publish.About(simulated=True)
     files = publish.write_table(result.coverage, COVERAGE, out / "coverage", about=about)
@@ -156,41 +155,30 @@ def _write(
     for stem, (figure, caption) in drawings.items():
         written = figures.save(figure, out / "figures" / stem)
         files += written
-        pictures.append(publish.Picture(written[-1], caption))
-    n_values = result.coverage.filter((pl.col("survey") == ALL) & (pl.col("stars") == ALL))["n_clusters"].sum()
-    steps = (Step("calibration", "values of simulated clusters", values.height, {"without stars": 0}),)
-    record = publish.write_provenance(
+        pictures.append((written[-1], caption))
+    finished = datetime.now(UTC)
+    configuration = {"calibration": settings.model_dump(mode="json"), **sections}
+    publish.write_provenance(
         out / "provenance.json",
         inputs=[],
-        config={"calibration": settings.model_dump(mode="json"), **sections},
-        steps=steps,
+        config=configuration,
+        steps=(),
         notes=result.notes,
         outputs=files,
         started=started,
-        finished=datetime.now(UTC),
+        finished=finished,
         citations=[],
         simulated=True,
     )
-    everything = result.coverage.filter((pl.col("survey") == ALL) & (pl.col("stars") == ALL))
-    facts = {
-        "simulated clusters": f"{result.n_clusters:,}",
-        "values compared with the truth": f"{n_values:,}",
-        **{
-            f"coverage, {row['statistic']}": f"{row['coverage']:.1%} ({row['coverage_low']:.1%} to "
-            f"{row['coverage_high']:.1%}) of {row['n_clusters']:,}"
-            for row in everything.iter_rows(named=True)
-        },
-    }
-    publish.write_report(
+    page = write_page(
         out / "report.html",
-        title="Calibration on simulated clusters",
-        frame=result.coverage,
-        schema=COVERAGE,
-        steps=steps,
+        coverage=result.coverage,
+        selection=result.selection,
+        n_clusters=result.n_clusters,
         notes=result.notes,
-        facts=facts,
         figures=pictures,
-        provenance=record,
-        simulated=True,
+        configuration=configuration,
+        finished=finished.strftime("%Y-%m-%d %H:%M UTC"),
+        seconds=(finished - started).total_seconds(),
     )
-    return [*files, out / "provenance.json", out / "report.html"]
+    return [*files, out / "provenance.json", page]
