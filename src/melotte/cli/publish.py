@@ -15,7 +15,7 @@ def publish(
     out: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
     to: Annotated[Path | None, typer.Option("--to", help="Folder of the products; OUT/publish by default.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML with a [publish] section: authors, abstract, licence...")
+        Path | None, typer.Option("--config", help='TOML with a section "publish": authors, abstract, licence...')
     ] = None,
     hats: Annotated[
         bool, typer.Option("--hats", help="Also the star table as a HATS collection (needs lsdb).")

@@ -42,7 +42,7 @@ def write_hats(folder: Path, frame: pl.DataFrame, schema: Schema, *, rows: int, 
     rows : int
         Most rows in one partition.
     margin_arcsec : float
-        Width of the margin catalogue that goes with it.
+        Width of the margin catalogue that goes with it, if a row falls in it.
 
     Raises
     ------
@@ -58,15 +58,22 @@ def write_hats(folder: Path, frame: pl.DataFrame, schema: Schema, *, rows: int, 
     table: Any = arrow.to_pandas(types_mapper=pd.ArrowDtype)
     # Threads: no cluster to start and to stop for a table that is in memory already.
     with dask.config.set(scheduler="threads"):
-        catalogue = lsdb.from_dataframe(
-            table,
-            ra_column="ra",
-            dec_column="dec",
-            catalog_name=folder.name,
-            partition_rows=rows,
-            margin_threshold=margin_arcsec,
-            schema=arrow.schema,
-        )
+
+        def build(margin: float | None) -> Any:
+            return lsdb.from_dataframe(
+                table,
+                ra_column="ra",
+                dec_column="dec",
+                catalog_name=folder.name,
+                partition_rows=rows,
+                margin_threshold=margin,
+                schema=arrow.schema,
+            )
+
+        catalogue = build(margin_arcsec)
+        if catalogue.margin is not None and not len(catalogue.margin.compute(progress_bar=False)):
+            # lsdb (0.11) writes an empty margin but cannot open it.
+            catalogue = build(None)
         catalogue.write_catalog(folder, catalog_name=folder.name, progress_bar=False)
         back = pl.from_pandas(lsdb.open_catalog(folder, columns=schema.names).compute(progress_bar=False))
     key = list(schema.key)
