@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from melotte.config import VelocityConfig, VelocityModelConfig
+from melotte.demonstration import CONFIG as DEMO
+from melotte.pipeline import compute
 from melotte.randomness import Streams
+from melotte.simulate import SimulationSettings, simulate
 from melotte.velocity import select, share, velocity_model, with_shared_error
 from melotte.velocity.likelihood import velocity_prior
 from melotte.velocity.likelihood_binaries import (
@@ -395,3 +399,26 @@ class TestStage:
             assert estimate["error"] == pytest.approx(truth, abs=0.45)
         else:
             assert estimate["error"] < 0.45
+
+
+def test_the_chosen_velocity_goes_through_the_pipeline(tmp_path: Path):
+    """With the model: rv_corrected and the orbits start from rv_model; the columns of the clip are the same."""
+    simulate(SimulationSettings(n_clusters=8, n_field_spectra=0, max_members=40), Streams(5)).write(tmp_path)
+    galaxy = {"draws": 0, "lookback": "100 Myr", "velocity": "uncorrected"}
+    runs = {
+        model: compute({**DEMO, "velocity": {"model": model, "draws": 200}, "galaxy": galaxy}, data_dir=tmp_path)
+        for model in ("clip", "likelihood")
+    }
+    clip, model = runs["clip"], runs["likelihood"]
+    published = ["cluster", "n_rv", "rv_med", "rv_med_error", "rv_mean", "rv_scatter"]
+    assert clip.frame[published].equals(model.frame[published])
+    for run, name in ((clip, "rv_med"), (model, "rv_model")):
+        assert run.zero_point is not None
+        expected = run.frame[name] + run.zero_point["median"]
+        assert run.frame["rv_corrected"].to_numpy() == pytest.approx(expected.to_numpy())
+    assert clip.orbits is not None
+    assert model.orbits is not None
+    assert not clip.orbits["l_z"].equals(model.orbits["l_z"])
+    assert any(note.startswith("velocity model: published errors times") for note in clip.notes)
+    used = model.members.filter(pl.col("flag") >= 1)
+    assert (used["rv_probability"] >= 0.5).all()
