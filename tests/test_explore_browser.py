@@ -366,6 +366,16 @@ def test_screen_readers_find_names_for_everything(browser: Any, page_file: Path)
             .map(e => e.outerHTML.slice(0, 80))"""
         )
         assert nameless == []
+        # The parts of the drawings too.
+        reached = page.evaluate(
+            """() => { const found = []; const walk = n => { for (const e of n.querySelectorAll("*")) {
+                if (e.tabIndex === 0) found.push([e.role, e.ariaLabel]);
+                if (e.shadowRoot) walk(e.shadowRoot); } };
+                document.querySelectorAll(".plot").forEach(walk); return found; }"""
+        )
+        assert len(reached) > 50
+        assert {role for role, _ in reached} == {"button", "img"}
+        assert all(label for _, label in reached)
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
         assert len(ids) == len(set(ids))
         pointed = page.evaluate(

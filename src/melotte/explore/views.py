@@ -147,7 +147,7 @@ def _tools(plot: Any, renderers: list[GlyphRenderer], tooltips: list[tuple[str, 
         WheelZoomTool(description="Zoom with the wheel"),
         ResetTool(description="Whole range"),
         SaveTool(description="Save as PNG"),
-        HoverTool(renderers=renderers, tooltips=tooltips, description="Names under the pointer"),
+        HoverTool(renderers=renderers, tooltips=tooltips, visible=False),
     )
     # Only one tool takes a drag; the wheel scrolls the page until it is asked for.
     plot.toolbar.active_drag = box if select else None

@@ -10,8 +10,35 @@ async function draw(packed) {
     // A finger on a drawing scrolls the page until a tool is chosen.
     for (const root of made.roots()) for (const tool of root.toolbar.tools) if (/^(Box|Lasso|Pan)/.test(tool.type)) tool.active = false;
   }
+  for (const root of made.roots()) nameParts(byId(`plot-${root.name}`), byId(`label-${root.name}`).textContent);
   return { find: name => made.get_model_by_name(name) };
 }
+
+// What Bokeh lets the keyboard reach gets a name and a role.
+function nameParts(node, title) {
+  for (const part of node.querySelectorAll("*")) {
+    if (part.classList.contains("bk-events")) {
+      part.setAttribute("role", "img");
+      part.setAttribute("aria-label", `${title}: a drawing; the table has the same values`);
+    } else if (/(OnOff|Click)Button/.test(part.className)) {
+      part.setAttribute("role", "button");
+      part.setAttribute("aria-label", `${part.title}, ${title}`);
+    } else if (part.classList.contains("bk-tool-overflow")) {
+      part.setAttribute("role", "button");
+      part.setAttribute("aria-label", `More tools, ${title}`);
+    }
+    if (part.shadowRoot) {
+      nameParts(part.shadowRoot, title);
+      // A toolbar is built again when its width changes.
+      if (/Toolbar/.test(part.className) && !watched.has(part)) {
+        watched.add(part);
+        new MutationObserver(() => nameParts(part.shadowRoot, title)).observe(part.shadowRoot, { childList: true, subtree: true });
+      }
+    }
+  }
+}
+
+const watched = new WeakSet();
 
 const finite = (...values) => values.every(Number.isFinite);
 
