@@ -17,7 +17,7 @@ def structure(
     out: Annotated[
         Path | None, typer.Option("--out", help="Directory for the results; that of the run by default.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="TOML with a [structure] section.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with a section named structure.")] = None,
     data_dir: DataDir = None,
     jobs: Jobs = None,
 ) -> None:

@@ -139,8 +139,12 @@ def _from_run(run: Path, config: Path | None, data_dir: Path | None) -> _Input:
     if config is not None:
         settings = load_section(config, "structure", StructureConfig)
         drawing = load_section(config, "figures", FiguresConfig)
+    clusters = catalogue.frame
+    if recorded.velocity.model == "likelihood":  # as the run did for its orbits
+        chosen = (pl.col("rv_model").alias("rv_med"), pl.col("rv_model_error").alias("rv_med_error"))
+        clusters = clusters.with_columns(chosen)
     simulated = bool(json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("simulated"))
-    return _Input(catalogue.frame, catalogue.orbits, settings, recorded.galaxy, drawing, recorded.run.seed, simulated)
+    return _Input(clusters, catalogue.orbits, settings, recorded.galaxy, drawing, recorded.run.seed, simulated)
 
 
 def _from_table(table: Path, config: Path | None, jobs: int) -> _Input:
