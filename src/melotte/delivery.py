@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,9 @@ from .schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Bytes of a file name that a cluster's name may take.
+_LONGEST_STEM = 100
 
 #: Called with (stage, done, total).
 Progress = Callable[[str, int, int | None], None]
@@ -178,9 +182,18 @@ def _drawn(catalogue: Catalogue) -> list[str]:
     return list(dict.fromkeys(catalogue[name].name for name in wanted))
 
 
+def file_stem(name: str) -> str:
+    """The name of a cluster as the beginning of a file name: no place, not too long, different for different names."""
+    plain = name.replace(" ", "_")
+    kept = "".join(c if c.isalnum() or c in "-_+." else "_" for c in plain).lstrip(".")
+    if kept == plain and len(kept.encode()) <= _LONGEST_STEM:
+        return kept
+    return f"{kept[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
     plot, label = catalogue.plot, name.replace("_", " ")
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    stem = file_stem(name)
     drawings: dict[str, Drawing] = {
         f"{stem}_rv": (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity."),
         f"{stem}_kiel": (
