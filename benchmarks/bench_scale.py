@@ -1,4 +1,4 @@
-"""Time and peak memory of every stage of a run on a simulated sky: 7,000 clusters, 1.3 million members, 10 million spectra.
+"""Time and peak memory of the stages of a run on a simulated sky: 7,000 clusters, 1.3 million members, 10 million spectra.
 
 The clusters, their members and the spectra of these are those of `melotte.simulate`; the survey is filled up with field
 spectra and written as a FITS table with the columns of LAMOST. Each run is a process of its own; sizes are fractions
@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ COLUMNS = {
 
 
 def generate(directory: Path, fraction: float) -> dict[str, int]:
-    """Write the inputs of a run below ``directory`` unless they are there; the numbers of clusters, members, spectra."""
+    """Write the inputs of a run below ``directory`` unless they are there; how many clusters, members, spectra."""
     note = directory / "sizes.json"
     if note.exists():
         return dict(json.loads(note.read_text()))
@@ -200,7 +199,6 @@ def configuration(isochrones: str | None) -> dict[str, Any]:
 def measure(directory: Path, out: Path, jobs: int, isochrones: str | None) -> dict[str, Any]:
     """Make the catalogue in this process."""
     from melotte import figures, pipeline, publish
-    from melotte.publish import files
 
     meter = Meter()
     job = pipeline._Job
@@ -213,7 +211,6 @@ def measure(directory: Path, out: Path, jobs: int, isochrones: str | None) -> di
     meter.wrap(publish, "write_paper_table", "published table")
     meter.wrap(publish, "write_report", "report")
     meter.wrap(figures, "save", "figures")
-    assert files
     start = time.perf_counter(), time.process_time()
     with meter.part("rest"):
         catalogue = pipeline.run(configuration(isochrones), data_dir=directory, out=out, jobs=jobs)
@@ -259,8 +256,10 @@ def main() -> None:
     for fraction in arguments.fractions:
         inputs = arguments.directory / f"sky_{fraction:.3f}"
         # In a process of its own: peak memory counts what a process ever had.
-        code = "import sys, pathlib; sys.path[0] = sys.argv[1]; import bench_scale as b;" \
+        code = (
+            "import sys, pathlib; sys.path[0] = sys.argv[1]; import bench_scale as b;"
             "b.generate(pathlib.Path(sys.argv[2]), float(sys.argv[3]))"
+        )
         subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), inputs, str(fraction)], check=True)
         sizes = json.loads((inputs / "sizes.json").read_text())
         for jobs in arguments.jobs:
