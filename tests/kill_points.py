@@ -1,10 +1,12 @@
 """Kill a run (SIGKILL) at random points, run again, and compare every file with those of an undisturbed run.
 
 Each run is a child forked from a process that has imported the package but computed nothing. A point is either the
-n-th file operation (open for writing, move, removal, ...; seen by an audit hook) or a moment in time, which also hits the
-compiled code and the writers of polars and pyarrow between two such operations. The run after it starts from the last
-saved stage if there is one. Kill points of one chain hit the same directory one after another, without a whole run
-between them in every other chain.
+n-th file operation (open for writing, move, removal; seen by an audit hook) or a moment in time, which also hits the
+compiled code and the writers of polars and pyarrow between two such operations. Up to six kills hit one directory one
+after another, half of the directories holding a finished run before; after each, every file that has its name must be
+whole. Then a run to the end, mostly from the last saved stage.
+
+Figures and report page are written without being drawn: files are under test here, and drawing takes most of a run.
 
     python tests/kill_points.py --points 200
 """
@@ -12,10 +14,14 @@ between them in every other chain.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import random
+import re
 import shutil
 import signal
 import sys
@@ -26,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import melotte
 from melotte import pipeline
 from melotte.demonstration import CONFIG as DEMO
 from melotte.errors import MelotteError
@@ -70,8 +77,11 @@ class Harness:
         self.inputs = directory / "inputs"
         self.draw = draw
         self.random = random.Random(seed)
+        _import_everything()
         # In a child: a process that has used polars' threads cannot be forked safely.
-        self._child(lambda: simulate(SimulationSettings(n_clusters=10, n_field_spectra=150), Streams(5)).write(self.inputs))
+        self._child(
+            lambda: simulate(SimulationSettings(n_clusters=10, n_field_spectra=150), Streams(5)).write(self.inputs)
+        )
         reference = directory / "reference"
         start = time.monotonic()
         counter = directory / "operations"
@@ -140,7 +150,7 @@ class Harness:
             out = self.directory / f"run_{number}"
             if number % 2:  # what a former run left must survive, whole
                 shutil.copytree(self.directory / "reference", out)
-            for _ in range(self.random.choice((1, 1, 2, 3))):
+            for _ in range(self.random.randint(1, min(6, points - outcome.points))):
                 self._kill_once(out, outcome)
             self._resume(out, outcome)
             shutil.rmtree(out)
@@ -213,8 +223,6 @@ def contents(out: Path) -> dict[str, str]:
 
 
 def _without_times(page: bytes) -> bytes:
-    import re
-
     return re.sub(rb"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?( UTC)?", b"TIME", page)
 
 
@@ -234,15 +242,26 @@ def _watch(out: Path, at: int | None) -> list[int]:
     return seen
 
 
+def _import_everything() -> None:
+    """Once, here, instead of in every child."""
+    for module in pkgutil.walk_packages(melotte.__path__, "melotte."):
+        if module.name.split(".")[1] not in ("cli", "reproduce", "calibration") and "lsdb" not in module.name:
+            importlib.import_module(module.name)
+
+
 def _leave_out_drawing() -> None:
-    """Write figures without drawing them: it is their files that are under test."""
+    from melotte import explore, publish
     from melotte.figures import look
+
+    def page(path: Path, *_: Any, **__: Any) -> Path:
+        return publish.files.write_text(path, "page " * 5000)
 
     def print_nothing(figure: Any, stream: Any, name: str) -> None:
         stream.write(b"\x89PNG\r\n\x1a\n" + name.encode() * 5000)
 
+    explore.write_page = page  # type: ignore[assignment]
     look._print = print_nothing
-    look._laid_out = lambda figure: __import__("contextlib").nullcontext()
+    look._laid_out = contextlib.nullcontext
 
 
 def main() -> None:
@@ -254,7 +273,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         harness = Harness(Path(directory), draw=arguments.draw, seed=arguments.seed)
-        print(f"undisturbed: {harness.duration:.1f} s, {harness.operations} file operations, {len(harness.expected)} files")
+        print(f"undisturbed: {harness.duration:.1f} s, {harness.operations} operations, {len(harness.expected)} files")
         outcome = harness.kill(arguments.points)
     print(f"{outcome.points} runs killed: {dict(outcome.killed)}; {outcome.finished_before} had ended before")
     print(f"{outcome.compared} directories compared after a run to the end: {dict(outcome.resumed)}")
