@@ -381,6 +381,24 @@ def test_hats_collection(small: Path, tmp_path: Path) -> None:
     assert cone["source_id"].tolist() == [BIG]
 
 
+@pytest.mark.skipif(find_spec("lsdb") is None, reason="lsdb is not installed")
+@pytest.mark.parametrize("centre", [45.0, 70.0])
+def test_hats_with_and_without_stars_in_the_margin(tmp_path: Path, centre: float) -> None:
+    import lsdb
+
+    from melotte.publish.hats import write_hats
+
+    # A line of stars 3.6 arcsec apart; two base cells of HEALPix touch at right ascension 45 on the equator.
+    members = pl.concat([frames()["members"][1].head(1)] * 60).with_columns(
+        source_id=pl.int_range(60, dtype=pl.Int64) + BIG,
+        ra=centre + (pl.int_range(60) - 29.5) / 1000,
+        dec=pl.lit(0.0),
+    )
+    write_hats(tmp_path / "members", members, MEMBER_STARS, rows=1000, margin_arcsec=5.0)
+    catalogue = lsdb.open_catalog(tmp_path / "members")
+    assert (catalogue.margin is not None) == (centre == 45.0)
+
+
 def test_command_line(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as info:
         main(["publish", str(small), "--to", str(tmp_path / "publish")])

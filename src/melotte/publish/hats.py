@@ -13,6 +13,9 @@ from ..errors import PublishError
 from ..schema import Schema
 from . import parquet
 
+#: Smallest cells partitions may have: 3.4 arcmin; lsdb counts stars in every cell of this order of the whole sky.
+_HIGHEST_ORDER = 10
+
 
 def check_hats(frame: pl.DataFrame) -> None:
     """Refuse, before any work is done, what cannot become a HATS collection.
@@ -67,10 +70,16 @@ def write_hats(folder: Path, frame: pl.DataFrame, schema: Schema, *, rows: int, 
                 catalog_name=folder.name,
                 partition_rows=rows,
                 margin_threshold=margin,
+                highest_order=_HIGHEST_ORDER,
                 schema=arrow.schema,
             )
 
-        catalogue = build(margin_arcsec)
+        try:
+            catalogue = build(margin_arcsec)
+        except ValueError as error:
+            raise PublishError(
+                f"lsdb cannot partition the table: {error}", where=folder, hint="raise [publish] hats_rows"
+            ) from error
         if catalogue.margin is not None and not len(catalogue.margin.compute(progress_bar=False)):
             # lsdb (0.11) writes an empty margin but cannot open it.
             catalogue = build(None)
