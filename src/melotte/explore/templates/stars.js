@@ -1,5 +1,5 @@
 // The star list of a cluster.
-const STAR_COLUMNS = ["source_id", "flag", "rv", "rv_error", "rv_deviation", "teff", "logg", "feh", "feh_error", "snr", "n_spectra", "probability", "reason"];
+const STAR_COLUMNS = ["source_id", "flag", "reason", "rv", "rv_error", "rv_deviation", "teff", "logg", "feh", "feh_error", "snr", "n_spectra", "probability"];
 const chosenStars = new Selection();
 const USES = { 12: "RV and [Fe/H]", 1: "RV only", 0: "not used" };
 const useOf = row => USES[stars.at("flag", row)] ?? "not used";
