@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import polars as pl
 from ..config import VelocityModelConfig
 from ..stars import has_valid_error
 from .likelihood_binaries import primary_masses
-from .likelihood_fit import FloatArray, Model, Posterior, Prior, Stars, Survey, at_edge
+from .likelihood_fit import FloatArray, IntArray, Model, Prior, Stars, Survey, at_edge
 
 #: Percentiles of a Gaussian's 1-sigma interval.
 PERCENTILES = np.array([0.16, 0.5, 0.84])
@@ -31,8 +31,8 @@ class MixtureResult:
         ``cluster``, ``source_id``, ``member``: the probability of each star used.
     survey : Survey or None
         What all clusters share; None without stars.
-    posteriors : mapping
-        Posterior of each cluster, if asked for.
+    means : mapping
+        Nodes and density of the posterior of each cluster's mean, if asked for.
     edges : tuple of str
         Parameters of the survey that ended at the edge of their priors.
     """
@@ -40,7 +40,7 @@ class MixtureResult:
     clusters: pl.DataFrame
     members: pl.DataFrame
     survey: Survey | None
-    posteriors: Mapping[str, Posterior]
+    means: Mapping[str, tuple[FloatArray, FloatArray]]
     edges: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float] | None:
@@ -66,7 +66,7 @@ def mixture(
     jobs : int
         Threads; the result does not depend on it.
     keep : bool
-        Whether the posteriors are kept.
+        Whether the posteriors of the means are kept.
 
     Returns
     -------
@@ -89,14 +89,16 @@ def mixture(
         root_mass=stars["root_mass"].to_numpy(),
         offsets=np.concatenate([[0], np.cumsum(groups["n"].to_numpy())]).astype(np.int64),
     )
-    survey = Model(_some(data, names, fit_stars), prior, jobs=jobs).fit()
+    some = some_clusters(names, np.diff(data.offsets), fit_stars)
+    survey = Model(data.take(some), prior, jobs=jobs).fit()
     model = Model(data, prior, jobs=jobs)
 
-    def work(k: int) -> tuple[FloatArray, FloatArray, Posterior | None]:
+    def work(k: int) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray] | None]:
         found = model.posterior(k, survey)
-        return found.quantiles(PERCENTILES), model.membership(k, survey, found), found if keep else None
+        kept = (found.mean, found.mean_density()) if keep else None
+        return found.quantiles(PERCENTILES), model.membership(k, survey, found), kept
 
-    percentiles, membership, posteriors = zip(*model.each(work), strict=True)
+    percentiles, membership, means = zip(*model.each(work), strict=True)
     table = np.stack(percentiles).reshape(len(names), -1)
     member = np.concatenate(membership)
     return MixtureResult(
@@ -109,18 +111,17 @@ def mixture(
         ),
         members=stars.select("cluster", "source_id").with_columns(pl.Series("member", member)),
         survey=survey,
-        posteriors={n: p for n, p in zip(names, posteriors, strict=True) if p is not None},
+        means={n: m for n, m in zip(names, means, strict=True) if m is not None},
         edges=at_edge(survey, prior),
     )
 
 
-def _some(stars: Stars, names: list[str], wanted: int) -> Stars:
-    """Clusters with at least so many stars together, in the order of a hash of their names."""
-    if stars.offsets[-1] <= wanted:
-        return stars
+def some_clusters(names: Sequence[str], sizes: IntArray, wanted: int) -> IntArray:
+    """Indices of clusters with at least so many stars together, in the order of a hash of their names; all if fewer."""
+    if sizes.sum() <= wanted:
+        return np.arange(len(names))
     order = np.array(sorted(range(len(names)), key=lambda k: hashlib.sha256(names[k].encode()).digest()))
-    needed = int(np.searchsorted(np.cumsum(np.diff(stars.offsets)[order]), wanted)) + 1
-    return stars.take(np.sort(order[:needed]))
+    return np.sort(order[: int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1])
 
 
 def velocity_prior(settings: VelocityModelConfig) -> Prior:
@@ -160,7 +161,7 @@ def velocity_model(
     jobs : int
         Threads; the result does not depend on it.
     keep : bool
-        Whether the posteriors are kept.
+        Whether the posteriors of the means are kept.
 
     Returns
     -------

@@ -10,6 +10,7 @@ N the Gaussian, w the width of the field, s the intrinsic dispersion, f the bina
 
 from __future__ import annotations
 
+from math import erf
 from typing import Any
 
 import numba
@@ -139,3 +140,21 @@ def memberships(v, var, outlier, root_mass, mu, s, f, field, table, weight, out)
                 found += weight[m, j] * inside / (inside + of_field + _LEAST)
                 total += weight[m, j]
         out[i] = found / total
+
+
+@_jit
+def smoothed(x, half, weight, z, width, out):  # type: ignore[no-untyped-def]
+    """``out[t, z]``: a density made of uniform cells, smoothed with a Gaussian of standard deviation ``width[t]``.
+
+    ``x, half, weight`` (n): middle, half-width and probability of the cells.
+    """
+    root2 = np.sqrt(2.0)
+    for t in range(width.size):
+        for k in range(z.size):
+            total = 0.0
+            for j in range(x.size):
+                d = abs(x[j] - z[k])
+                if d - half[j] < 8.0 * width[t]:
+                    scale = 1.0 / (root2 * width[t])
+                    total += weight[j] * (erf((d + half[j]) * scale) - erf((d - half[j]) * scale)) / (4.0 * half[j])
+            out[t, k] = total

@@ -9,8 +9,8 @@ import polars as pl
 
 from ..config import VelocityModelConfig
 from ..stars import has_valid_error
-from .likelihood import PERCENTILES, velocity_model
-from .likelihood_fit import FloatArray, Posterior, trapezoid
+from .likelihood import PERCENTILES, some_clusters, velocity_model
+from .likelihood_fit import FloatArray, trapezoid
 
 if TYPE_CHECKING:
     from .selection import VelocityResult
@@ -83,11 +83,15 @@ def shared_error(
     -------
     dict or None
         ``error`` (root mean square), ``p16``, ``p50``, ``p84`` (km/s) and ``n``, the number of clusters; None for
-        fewer than three clusters.
+        fewer than three clusters. With many stars the clusters are those of `some_clusters`.
     """
     stars = members.filter(has_valid_error("rv")).join(pairs.select("source_id", "difference"), on="source_id")
-    if stars["cluster"].n_unique() < 3:
+    counts = stars.group_by("cluster").len().sort("cluster")
+    if counts.height < 3:
         return None
+    names = counts["cluster"].to_list()
+    some = some_clusters(names, counts["len"].to_numpy().astype(np.int64), settings.fit_stars)
+    stars = stars.filter(pl.col("cluster").is_in([names[k] for k in some]))
     columns = ("cluster", "source_id", "difference", "rv_error", "teff", "logg", "probability")
     differences = stars.select(columns).rename({"difference": "rv"})
     found = velocity_model(differences, settings=settings, jobs=jobs, keep=True)
@@ -98,8 +102,8 @@ def shared_error(
     centre, width = float(middle @ weight / weight.sum()), float(1 / np.sqrt(weight.sum()))
     z = centre + np.linspace(-1, 1, 81) * 5 * (width + scale)
     log_likelihood = np.zeros((tau.size, z.size))
-    for posterior in found.posteriors.values():
-        log_likelihood += _shifted_evidence(posterior, z, tau)
+    for x, mean_density in found.means.values():
+        log_likelihood += _shifted_evidence(x, mean_density, z, tau)
     log_likelihood -= log_likelihood.max()
     density = np.exp(log_likelihood).sum(axis=1) * np.exp(-0.5 * (tau / scale) ** 2)
     density /= density.sum()
@@ -109,24 +113,21 @@ def shared_error(
         "p16": float(p16),
         "p50": float(p50),
         "p84": float(p84),
-        "n": float(len(found.posteriors)),
+        "n": float(len(found.means)),
     }
 
 
-def _shifted_evidence(posterior: Posterior, z: FloatArray, tau: FloatArray) -> FloatArray:
-    """ln int p(d) N(d; z, tau^2) dd, shape (tau, z); the density of d is linear between its nodes."""
-    from scipy.special import ndtr
+def _shifted_evidence(x: FloatArray, p: FloatArray, z: FloatArray, tau: FloatArray) -> FloatArray:
+    """ln int p(d) N(d; z, tau^2) dd, shape (tau, z), of a density p given at the nodes x.
 
-    x, p = posterior.mean, posterior.mean_density()
-    weight = p * trapezoid(x)
-    half = np.maximum(trapezoid(x) / 2, 1e-9)
+    Each node stands for the interval about it: a Gaussian much narrower than the spacing is integrated as well.
+    """
+    from .likelihood_kernels import smoothed
+
+    cells = trapezoid(x)
     out = np.empty((tau.size, z.size))
-    for i, t in enumerate(tau):
-        # Each node stands for the interval about it: a Gaussian much narrower than the spacing is integrated as well.
-        width = max(float(t), 1e-3)
-        upper = ndtr((x + half - z[:, None]) / width) - ndtr((x - half - z[:, None]) / width)
-        out[i] = np.log(np.maximum((upper / (2 * half)) @ weight, 1e-300))
-    return out
+    smoothed(x, np.maximum(cells / 2, 1e-9), p * cells, z, np.maximum(tau, 1e-3), out)
+    return np.log(np.maximum(out, 1e-300))
 
 
 def with_shared_error(clusters: pl.DataFrame, error: float) -> pl.DataFrame:
