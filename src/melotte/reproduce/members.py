@@ -166,7 +166,7 @@ def _flags(series: pl.Series, path: Path, name: str) -> pl.Series:
 
 
 def member_config(table: MemberTable, seed: int) -> Config:
-    """The run on the member table: stars and membership list are the same file, so nothing is matched on the sky."""
+    """The run on the member table: stars and membership list are the same file and meet by their ids."""
     columns: dict[str, Any] = {name: table.columns[name] for name in (*_SURVEY, *_MORE) if name in table.columns}
     release = table.map.gaia_release
     identity = f"source_id_{release.lower()}"
@@ -185,7 +185,6 @@ def member_config(table: MemberTable, seed: int) -> Config:
                 "columns": {n: table.columns[n] for n in ("cluster", "source_id", "ra", "dec")},
             },
             "clusters": {"catalogue": "cantat2020"},
-            "crossmatch": {"method": "source_id"},
             "zero_point": {"reference": {"adapter": "gaia_rvs", "file": "gaia_dr3_rv_tarricq2022", "name": "Gaia DR3"}},
             "run": {"seed": seed},
         },

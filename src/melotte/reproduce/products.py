@@ -71,6 +71,8 @@ def write_tables(
     return files + publish.write_paper_table(seven, TABLE7, TABLE7.names, stem, caption=caption)
 
 
+#: Columns of the report, what a reader looks for first; the tables have all of them.
+_IN_REPORT: Final = ("quantity", "printed", "found", "unit", "verdict", "cause", "evidence", "place", "id")
 #: Captions of the LaTeX tables.
 CAPTIONS: Final = {
     "table1": "Clusters of Fu et al. (2022) with a radial velocity in the literature at hand",
@@ -143,8 +145,8 @@ def write_record(
         out / "report.html",
         title="Fu et al. 2022, reproduced",
         heading="Numbers of the paper",
-        frame=comparison,
-        schema=REPRODUCTION,
+        frame=comparison.select(_IN_REPORT),
+        schema=REPRODUCTION.select(list(_IN_REPORT)),
         steps=steps,
         notes=notes,
         facts=facts(comparison),
