@@ -201,8 +201,16 @@ def feh_along_wave(clusters: pl.DataFrame, *, minimum_feh_stars: int = 3, ax: Ax
     for x, y in zip(s, feh, strict=True):
         if not low <= y <= high:
             below = y < low
-            panel.annotate(number(y, 2, sign=True), (x, low if below else high), xytext=(0, 6 if below else -6),
-                           textcoords="offset points", fontsize=6, ha="center", va="bottom" if below else "top",
-                           color=BLUE, arrowprops={"arrowstyle": "<-", "lw": 0.5, "color": BLUE})  # fmt: skip
+            panel.annotate(
+                number(y, 2, sign=True),
+                (x, low if below else high),
+                xytext=(0, 12 if below else -12),
+                textcoords="offset points",
+                fontsize=6,
+                ha="center",
+                va="bottom" if below else "top",
+                color=BLUE,
+                arrowprops={"arrowstyle": "->", "lw": 0.5, "color": BLUE, "shrinkB": 0},
+            )
     panel.legend(loc="best", fontsize=6)
     return figure
