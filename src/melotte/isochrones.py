@@ -149,6 +149,8 @@ class Isochrones:
             raise ReadError(
                 f"an isochrone grid without {', '.join(missing) or 'rows'}", where=name, expected=", ".join(_FLOATS)
             )
+        if bad := [c for c in ("MH", "logAge") if not table[c].is_finite().fill_null(False).all()]:
+            raise ReadError(f"an isochrone grid with rows without {bad[0]}", where=name, expected="numbers")
         self.name = name
         self.path = path
         keys = table.select(pl.col("MH").round(3), pl.col("logAge").round(3))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import ReadError
+from ..errors import MelotteError, ReadError
 from ..schema import Schema
 from .about import About
 from .stored import ESCAPE, ColumnInfo, Stored, escape, needs_escape, unescape
@@ -66,7 +66,9 @@ def read(path: Path, schema: Schema) -> Stored:
             return _fast(table, path, len(head), delimiter, schema)
         # Columns made of several others (a SkyCoord, for example): only astropy can put them together.
         return _slow(Table.read(str(path), format="ascii.ecsv"), schema)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except MelotteError:
+        raise
+    except Exception as error:  # those of astropy, YAML and pyarrow
         raise ReadError(f"not a readable ECSV file: {error}", where=path, hint="is the file complete?") from error
 
 

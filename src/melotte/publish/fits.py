@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import ReadError
+from ..errors import MelotteError, ReadError
 from ..schema import Column, Schema
 from .about import About
 from .stored import ESCAPE, ColumnInfo, Stored, escape, filled, needs_escape, unescape
@@ -148,7 +148,9 @@ def read(path: Path, schema: Schema) -> Stored:
                 if not tables:
                     raise ReadError("there is no binary table", where=path, expected="a FITS file with a table")
                 return _decode_table(tables[0], schema, path)
-        except (OSError, ValueError, TypeError, UserWarning) as error:
+        except MelotteError:
+            raise
+        except Exception as error:  # astropy raises many types on damaged cards
             raise ReadError(
                 f"not a readable FITS file: {error}", where=path, hint="is the file complete? write it again"
             ) from error

@@ -52,13 +52,16 @@ def read(path: Path, schema: Schema) -> Stored:
         with pq.ParquetFile(path) as file:
             present = file.schema_arrow.names
             table = file.read(columns=[n for n in schema.names if n in present])
+            # polars trusts Arrow data: damaged text would end the process, not raise.
+            table.validate(full=True)
             metadata = file.schema_arrow.metadata or {}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ReadError(f"not a readable Parquet file: {error}", where=path, hint="is the file complete?") from error
-    frame = pl.from_arrow(table)
+    # Without the metadata: those that are no text would end the process as well.
+    frame = pl.from_arrow(pa.Table.from_arrays(table.columns, names=table.column_names))
     assert isinstance(frame, pl.DataFrame)
     floats = [n for n, t in frame.schema.items() if t.is_float()]
     # Other software writes NaN for a missing value.
     frame = frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
     content = metadata.get(_CONTENT)
-    return Stored(frame, votable.parse_header(content.decode("utf-8"), path) if content else {})
+    return Stored(frame, votable.parse_header(content.decode("utf-8", errors="replace"), path) if content else {})

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..constants import MJD_J2000
-from ..errors import ReadError
+from ..errors import MelotteError, ReadError
 from ..schema import Column, Schema
 from .about import About
 from .binary2 import Cell, decode, known, read_rows, write_stream
@@ -146,9 +146,11 @@ def read(path: Path, schema: Schema) -> Stored:
             if stored is not None:
                 return stored
             table = parse_single_table(str(path))
-    except (OSError, ValueError, IndexError, EOFError, VOWarning) as error:
+            return Stored(pl.DataFrame(_series(table, schema)), fields(table))
+    except MelotteError:
+        raise
+    except Exception as error:  # the parser raises its own errors, expat's, struct's and numpy's
         raise ReadError(f"not a readable VOTable: {error}", where=path, hint="is the file complete?") from error
-    return Stored(pl.DataFrame(_series(table, schema)), fields(table))
 
 
 def _read_binary2(path: Path, schema: Schema) -> Stored | None:
@@ -225,5 +227,5 @@ def parse_header(text: str, where: Path) -> dict[str, ColumnInfo]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
             return fields(parse(io.BytesIO(text.encode("utf-8"))).get_first_table())
-    except (ValueError, IndexError, VOWarning) as error:
+    except Exception as error:  # see `read`
         raise ReadError(f"its VOTable header cannot be read: {error}", where=where) from error

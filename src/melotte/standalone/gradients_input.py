@@ -135,7 +135,7 @@ def _columns(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
 
         try:
             table = Table.read(path, format="ascii.ecsv")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # those of astropy and YAML
             raise ReadError(f"cannot be read: {error}", where=path, expected="ECSV") from error
         data = {n: pl.Series(n, table[n].tolist(), strict=False) for n in table.colnames}  # masked: None
         return pl.DataFrame(data), {n: str(table[n].unit) for n in table.colnames if table[n].unit is not None}

@@ -7,11 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
-from astropy.io.registry import IORegistryError
 
 from .. import publish
 from ..config import GalaxyConfig, RunConfig, load_section
-from ..errors import ReadError
+from ..errors import MelotteError, ReadError
 from ..galaxy import DynamicsResult, dynamics, parquet_sink
 from ..randomness import Streams
 from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
@@ -116,6 +115,8 @@ def read_orbit_input(path: Path) -> pl.DataFrame:
             frame = ORBIT_INPUT.conform(pl.read_parquet(path), where=path)
         else:
             frame = from_qtable(Table.read(path), ORBIT_INPUT, where=path)
-    except (OSError, ValueError, pl.exceptions.PolarsError, IORegistryError) as error:
+    except MelotteError:
+        raise
+    except Exception as error:  # astropy's readers raise many types on damaged files
         raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
     return frame.select(c for c in frame.columns if c == "cluster" or frame[c].null_count() < frame.height)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from astropy.io.registry import IORegistryError
 
 from .. import datasets, figures, publish
 from ..config import FiguresConfig, GalaxyConfig, RunConfig, StructureConfig, load_section
 from ..delivery import read_back
-from ..errors import ConfigError, ReadError
+from ..errors import ConfigError, MelotteError, ReadError
 from ..figures.structure_3d import wave_3d
 from ..figures.structure_set import structure_drawings
 from ..galaxy import dynamics
@@ -193,7 +192,9 @@ def read_structure_input(path: Path) -> pl.DataFrame:
             frame = STRUCTURE_INPUT.conform(pl.read_parquet(path), where=path)
         else:
             frame = from_qtable(Table.read(path), STRUCTURE_INPUT, where=path)
-    except (OSError, ValueError, pl.exceptions.PolarsError, IORegistryError) as error:
+    except MelotteError:
+        raise
+    except Exception as error:  # astropy's readers raise many types on damaged files
         raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
     needed = ("cluster", "log_age")
     return frame.select(c for c in frame.columns if c in needed or frame[c].null_count() < frame.height)

@@ -43,7 +43,8 @@ class ParquetReader(TableReader):
                 for batch in file.iter_batches(batch_size=size, columns=list(names)):
                     # polars trusts Arrow data: damaged text would end the process, not raise.
                     batch.validate(full=True)
-                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                    # Without the metadata: those that are no text would end the process as well.
+                    frame = pl.from_arrow(pa.Table.from_arrays(batch.columns, names=batch.schema.names))
                     assert isinstance(frame, pl.DataFrame)
                     yield frame.select(names)
         except (pa.ArrowException, OSError, ValueError) as error:
