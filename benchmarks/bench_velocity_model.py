@@ -19,7 +19,8 @@ import numpy as np
 from melotte.config import VelocityModelConfig
 from melotte.velocity.likelihood import velocity_prior
 from melotte.velocity.likelihood_binaries import orbital_velocities, profile
-from melotte.velocity.likelihood_fit import Model, Stars, Survey
+from melotte.velocity.likelihood_fit import Model
+from melotte.velocity.likelihood_parameters import Stars, Survey
 
 WALKERS, BURN, STEPS = 32, 500, 2000
 AT = np.array([0.16, 0.5, 0.84])

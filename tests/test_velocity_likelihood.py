@@ -30,8 +30,9 @@ from melotte.velocity.likelihood_binaries import (
     profile,
     true_anomaly,
 )
-from melotte.velocity.likelihood_fit import Model, Prior, Stars, Survey, density_quantiles
+from melotte.velocity.likelihood_fit import Model, density_quantiles
 from melotte.velocity.likelihood_kernels import log_likelihood
+from melotte.velocity.likelihood_parameters import Prior, Stars, Survey
 from melotte.velocity.likelihood_shared import shared_error
 from science_tables import stars
 

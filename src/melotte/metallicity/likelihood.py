@@ -7,7 +7,7 @@ import polars as pl
 from ..config import MetallicityModelConfig
 from ..stars import has_valid_error
 from ..velocity.likelihood import MixtureResult, mixture
-from ..velocity.likelihood_fit import Prior, Survey
+from ..velocity.likelihood_parameters import Prior, Survey
 
 
 def metallicity_prior(settings: MetallicityModelConfig) -> Prior:

@@ -12,7 +12,8 @@ import polars as pl
 from ..config import VelocityModelConfig
 from ..stars import has_valid_error
 from .likelihood_binaries import primary_masses
-from .likelihood_fit import FloatArray, IntArray, Model, Prior, Stars, Survey, at_edge
+from .likelihood_fit import Model
+from .likelihood_parameters import FloatArray, IntArray, Prior, Stars, Survey, at_edge
 
 #: Percentiles of a Gaussian's 1-sigma interval.
 PERCENTILES = np.array([0.16, 0.5, 0.84])

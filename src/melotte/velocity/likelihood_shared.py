@@ -10,7 +10,8 @@ import polars as pl
 from ..config import VelocityModelConfig
 from ..stars import has_valid_error
 from .likelihood import PERCENTILES, some_clusters, velocity_model
-from .likelihood_fit import FloatArray, trapezoid
+from .likelihood_fit import trapezoid
+from .likelihood_parameters import FloatArray
 
 if TYPE_CHECKING:
     from .selection import VelocityResult

@@ -62,7 +62,7 @@ class VelocityResult:
     notes : tuple of str
         Warnings a reader must know.
     model : mapping or None
-        What all clusters share in the mixture model (`melotte.velocity.likelihood_fit.Survey`).
+        What all clusters share in the mixture model (`melotte.velocity.likelihood_parameters.Survey`).
     """
 
     members: pl.DataFrame
