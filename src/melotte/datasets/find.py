@@ -44,6 +44,13 @@ def data_dirs(data_dir: Path | str | None = None) -> list[Path]:
     return list(dict.fromkeys([*found, cache_directory()]))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file
+        return False
+
+
 def locate(name_or_path: str | Path, *, data_dir: Path | str | None = None) -> Path:
     """Find a catalogue on this machine.
 
@@ -69,7 +76,7 @@ def locate(name_or_path: str | Path, *, data_dir: Path | str | None = None) -> P
     item = records().get(text)
     path = Path(text).expanduser()
     if item is None and path.is_absolute():
-        if path.is_file():
+        if _is_file(path):
             return path
         raise DatasetError("there is no such file", where=path)
 
@@ -79,7 +86,7 @@ def locate(name_or_path: str | Path, *, data_dir: Path | str | None = None) -> P
     if item is None:
         places.append(Path.cwd() / path)
     for place in places:
-        if place.is_file():
+        if _is_file(place):
             return place
     raise _not_found(text, item, places)
 
