@@ -248,3 +248,10 @@ def test_import_is_light():
     code = "import sys, melotte; print([m for m in ('astropy', 'numba', 'polars', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_cluster_to_be_drawn_that_is_not_there_is_noted(inputs: Path, tmp_path: Path) -> None:
+    config = {**CONFIG, "figures": {"largest": 0, "formats": ["png"], "clusters": ["NGC 9999"]}}
+    catalogue = melotte.run(config, data_dir=inputs, out=tmp_path / "out")
+    assert any("'NGC 9999'" in note for note in catalogue.notes)
+    assert not list((tmp_path / "out" / "figures").glob("NGC*"))

@@ -178,7 +178,8 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
 
 def _drawn(catalogue: Catalogue) -> list[str]:
     """The clusters with figures of their own."""
-    wanted = [*catalogue.config.figures.clusters, *catalogue.largest(catalogue.config.figures.largest)]
+    named = [name for name in catalogue.config.figures.clusters if name in catalogue]  # the run's notes name the others
+    wanted = [*named, *catalogue.largest(catalogue.config.figures.largest)]
     return list(dict.fromkeys(catalogue[name].name for name in wanted))
 
 

@@ -414,7 +414,7 @@ class _Job:
         everything: list[Result | Product] = [self.member_list, self.clusters, *products.values()]
         notes = [*self.notes, *(note for part in everything for note in part.notes)]
         final = products["metallicity"].frames
-        return Catalogue(
+        catalogue = Catalogue(
             frame=final["catalogue"],
             members=final["members"],
             rejected=products["velocity"].frames["rejected"],
@@ -434,6 +434,9 @@ class _Job:
             data_dir=self.data_dir,
             started=self.started,
         )
+        absent = [name for name in self.config.figures.clusters if name not in catalogue]
+        more = tuple(f"no figures of {name!r} ([figures] clusters): it is not in this catalogue" for name in absent)
+        return replace(catalogue, notes=catalogue.notes + more)
 
     def _gradients_of(self, product: Product) -> GradientsResult | None:
         if self.config.gradients is None or not product.frames:

@@ -84,6 +84,6 @@ def say(text: str) -> None:
 
 def print_files(out: Path) -> None:
     """Print what a directory of results holds."""
-    names = sorted(p.name for p in out.iterdir() if p.is_file())
+    names = sorted(p.name for p in out.iterdir() if p.is_file() and not p.name.startswith("."))
     say(f"\nfiles in {out}: {', '.join(names)}, figures/, tables/")
     say(f"open {out / 'report.html'} in a browser for the figures and the account of every row")
