@@ -111,14 +111,16 @@ def _colour_magnitude(run: Catalogue, clusters: list[str]) -> Figure:
     with style():
         figure = new_figure(DOUBLE, 0.48 * DOUBLE * len(clusters))
         axes = figure.subplots(len(clusters), 2, squeeze=False)
-        for row, cluster in zip(axes, clusters, strict=True):
+        for number, (row, cluster) in enumerate(zip(axes, clusters, strict=True)):
             run.plot.cmd(cluster, axes=list(row))
             legend = row[0].get_legend()
             # A legend over one panel would push its colour bar away.
             if legend is not None:
-                handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+                # The age of the isochrone is that of its own row: the common legend leaves it out.
+                handles, labels = legend.legend_handles, [t.get_text() for t in legend.get_texts()]
+                labels = ["isochrone" if label.startswith("isochrone") else label for label in labels]
                 legend.remove()
-                if row is axes[0]:
+                if number == 0:
                     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure
 
