@@ -14,6 +14,7 @@ from melotte.catalogue import Catalogue
 from melotte.cli import main
 from melotte.pipeline import compute
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS
+from melotte.store import LOCK
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SURVEYS = ("lamost_lrs", "boss", "apogee", "gaia_rvs")
@@ -47,7 +48,7 @@ def test_all_products_are_there(lamost: Path):
         for table in ("clusters", "members", "orbits", "snapshots")
         for ending in ("parquet", "fits", "vot", "ecsv")
     }
-    expected |= {"report.html", "provenance.json", "CITATION", "figures", "tables", "stages"}
+    expected |= {"report.html", "provenance.json", "CITATION", "figures", "tables", "stages", LOCK}
     assert {p.name for p in lamost.iterdir()} == expected
     for stem in ("sky", "overview", "zero_point", "NGC_2682_rv", "NGC_2682_kiel", "NGC_2682_cmd", "NGC_752_rv"):
         assert (lamost / "figures" / f"{stem}.pdf").read_bytes()[:5] == b"%PDF-"
