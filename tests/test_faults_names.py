@@ -101,7 +101,6 @@ def test_a_notebook_shows_names_as_text(made: Path):
         ("members", "file", "/dev/null"),
         ("members", "file", "\0"),
         ("clusters", "file", "."),
-        ("figures", "clusters", ["../../nobody knows"]),
         ("metallicity", "isochrones", "../../a\0"),
     ],
 )
@@ -121,4 +120,12 @@ def test_paths_in_the_configuration(made: Path, tmp_path: Path, section: str, ke
         return
     with pytest.raises(MelotteError):
         run(changed, data_dir=made / "in", out=tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_figure_of_a_cluster_with_a_path_for_a_name(made: Path, tmp_path: Path):
+    """The name is of no cluster: a note, and nothing is written beside OUT."""
+    changed = {**DEMO, "figures": {"largest": 0, "clusters": ["../../nobody knows"]}}
+    catalogue = run(changed, data_dir=made / "in", out=tmp_path / "out")
+    assert any("nobody knows" in note for note in catalogue.notes)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
