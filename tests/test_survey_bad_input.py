@@ -266,3 +266,11 @@ def test_flipped_bytes(tmp_path: Path, form: str) -> None:
         except MelotteError:
             refused += 1
     assert refused > 0
+
+
+@pytest.mark.parametrize("content", [b"\r\x01", b"a,b\rc\n1,2\n"])
+def test_a_carriage_return_in_the_header(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "survey.csv"
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match="line 1: no header line"):
+        open_table(path)

@@ -34,7 +34,14 @@ class TextReader(TableReader):
         header = self._header()
         counts = {d: header.count(d) for d in DELIMITERS}
         self._delimiter = max(counts, key=lambda d: counts[d]) if any(counts.values()) else ","
-        cells = next(csv.reader([header], delimiter=self._delimiter))
+        try:
+            cells = next(csv.reader([header], delimiter=self._delimiter))
+        except csv.Error as error:
+            raise ReadError(
+                f"line {self._skip + 1}: no header line can be read: {error}",
+                where=path,
+                expected="a header line with the column names",
+            ) from error
         # Unnamed columns (an index written by pandas) and repeated names get a name nobody asks for.
         self._names: list[str] = []
         for number, cell in enumerate(cells):
