@@ -1,4 +1,4 @@
-"""Time and peak memory of the stages of a run on a simulated sky: 7,000 clusters, 1.3 million members, 10 million spectra.
+"""Time and peak memory of the stages of a run: 7,000 simulated clusters, 1.3 million members, 10 million spectra.
 
 The clusters, their members and the spectra of these are those of `melotte.simulate`; the survey is filled up with field
 spectra and written as a FITS table with the columns of LAMOST. Each run is a process of its own; sizes are fractions
