@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -152,6 +153,12 @@ def test_from_qtable_converts_units_and_refuses_wrong_ones():
     table["rv"] = [1.0] * u.kg
     with pytest.raises(SchemaError, match="in kg"):
         from_qtable(table, SMALL, where="x.fits")
+
+
+def test_a_unit_that_only_astropy_has_survives_a_votable(tmp_path: Path):
+    iron = Schema("iron", "One number", (Column("feh", "float64", "dex", "", "Iron"),))
+    to_qtable(pl.DataFrame({"feh": [0.25]}), iron).write(tmp_path / "a.vot", format="votable")
+    assert from_qtable(Table.read(tmp_path / "a.vot"), iron)["feh"].to_list() == [0.25]
 
 
 def test_big_endian_columns_of_fits_files_are_read():
