@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "orbits": ("galaxy",),
     "gradients": ("gradients",),
 }
+
+#: Most spectra matched in one call, in rows: some 300 bytes each.
+_LARGEST_BLOCK = 1_500_000
 
 #: Called with (stage, done, total); ``total`` is None while unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -242,23 +245,32 @@ class _Job:
         matches: list[pl.DataFrame] = [MATCHES.empty()]
         counts: dict[str, int] = {}
         lost: dict[str, int] = {}
+        members = self.member_list.frame
+
+        def batches() -> Iterator[pl.DataFrame]:
+            read = 0
+            for batch in survey.batches():
+                yield batch
+                read += batch.height
+                self.progress(label, read, survey.n_rows)
+
         done = 0
-        for batch in survey.batches():
+        # Each call looks at every member: with about as many spectra a call the time goes with the sum of both.
+        for block in _blocks(batches(), min(members.height, _LARGEST_BLOCK)):
             result = identify(
-                batch,
-                self.member_list.frame,
+                block,
+                members,
                 settings=self.config.crossmatch,
                 gaia_releases=survey.gaia_releases,
             )
-            spectra.append(batch.join(result.frame, on="spectrum_id", how="semi"))
+            spectra.append(block.join(result.frame, on="spectrum_id", how="semi"))
             matches.append(result.frame)
-            done += batch.height
+            done += block.height
             for reason, count in result.steps[0].lost.items():
                 lost[reason] = lost.get(reason, 0) + count
             for name, count in result.facts.items():
                 if isinstance(count, int):
                     counts[name] = counts.get(name, 0) + count
-            self.progress(label, done, survey.n_rows)
         step = Step("cross-match", "spectra", done, lost)
         if not step.went_on:
             raise EmptyResultError(
@@ -448,6 +460,18 @@ class _Job:
             notes=product.notes,
             facts=product.facts,
         )
+
+
+def _blocks(batches: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The batches, joined to blocks of at least so many rows."""
+    held: list[pl.DataFrame] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(b.height for b in held) >= rows:
+            yield pl.concat(held)
+            held.clear()
+    if held:
+        yield pl.concat(held)
 
 
 def _with_matched_ids(spectra: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:

@@ -173,6 +173,8 @@ def join_ids(
     polars.DataFrame
         MATCHES with ``method`` ``source_id``.
     """
+    if spectra.is_empty():
+        return MATCHES.empty()
     known = spectra.filter(pl.col(column).is_in(sources["source_id"].implode()))
     pairs = known.select("spectrum_id", pl.col(column).alias("source_id"))
     measured = separations(
