@@ -147,7 +147,7 @@ def test_the_sky_is_centred_where_the_clusters_are() -> None:
 
 
 def test_orbits_pass_through_the_saved_snapshots(catalogue: Catalogue) -> None:
-    found = tracks.orbits(catalogue)
+    found = tracks.orbits(catalogue, catalogue.frame["cluster"].to_list())
     assert catalogue.snapshots is not None
     n = found["n"]
     x, y, r, z = (numbers(found[k]).reshape(-1, n) for k in ("x", "y", "r", "z"))
@@ -162,11 +162,11 @@ def test_orbits_pass_through_the_saved_snapshots(catalogue: Catalogue) -> None:
 
 
 def test_no_orbits_without_a_galaxy(catalogue: Catalogue) -> None:
-    assert "[galaxy]" in tracks.orbits(made_up(5, 20, galaxy=False))["missing"]
+    assert "[galaxy]" in tracks.orbits(made_up(5, 20, galaxy=False), [])["missing"]
     assert catalogue.config.galaxy is not None
     lost = catalogue.config.galaxy.model_copy(update={"potential": "gone.toml"})
     config = catalogue.config.model_copy(update={"galaxy": lost})
-    assert "not at hand" in tracks.orbits(replace(catalogue, config=config))["missing"]
+    assert "not at hand" in tracks.orbits(replace(catalogue, config=config), [])["missing"]
 
 
 def test_the_gaussian_of_a_cluster_is_that_of_its_pooled_draws(catalogue: Catalogue) -> None:
@@ -362,3 +362,39 @@ def test_the_command_where_there_is_no_run(tmp_path: Path, capsys: pytest.Captur
         main(["explore", str(tmp_path)])
     assert status.value.code == 2
     assert "no finished run here" in capsys.readouterr().err
+
+
+def small_page(catalogue: Catalogue, stars: int) -> Catalogue:
+    figures = catalogue.config.figures.model_copy(update={"page_stars": stars})
+    return replace(catalogue, config=catalogue.config.model_copy(update={"figures": figures}))
+
+
+def test_a_page_has_room_for_so_many_stars(catalogue: Catalogue) -> None:
+    """Clusters with the most velocities first; all of them where there is room."""
+    assert tracks.drawn(catalogue) == catalogue.frame["cluster"].to_list()
+    sizes = dict(catalogue.members.group_by("cluster").len().iter_rows())
+    used = dict(catalogue.frame.select("cluster", "n_rv").iter_rows())
+    found = tracks.drawn(small_page(catalogue, 60))
+    assert found == [name for name in catalogue.frame["cluster"] if name in found]
+    assert 0 < len(found) < catalogue.frame.height
+    assert sum(sizes[name] for name in found) <= 60
+    left = [name for name in used if name not in found]
+    most = max(left, key=lambda name: used[name])
+    better = [name for name in found if used[name] >= used[most]]
+    assert sum(sizes[name] for name in [*better, most]) > 60
+    assert tracks.drawn(small_page(catalogue, 0)) == []
+
+
+@pytest.mark.parametrize("stars", [0, 60])
+def test_what_a_page_leaves_out_is_said(catalogue: Catalogue, tmp_path: Path, stars: int) -> None:
+    small = small_page(catalogue, stars)
+    text = write(tmp_path, small).read_text()
+    found = len(tracks.drawn(small))
+    assert f"this page has the stars and orbits of {found} of {catalogue.frame.height} clusters" in text
+    payload = json.loads(re.search(r'<script type="application/json" id="payload">(.*?)</script>', text, re.S)[1])
+    place = numbers(payload["drawn"])
+    assert (place >= 0).sum() == found
+    assert sorted(place[place >= 0]) == list(range(found))
+    assert payload["stars"]["n"] == sum(
+        catalogue.members.filter(pl.col("cluster") == name).height for name in tracks.drawn(small)
+    )

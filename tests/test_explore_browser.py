@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from explore_catalogue import EVIL, FIRST_ID, made_up, write
 from melotte.catalogue import Catalogue
+from melotte.explore import tracks
 from melotte.literature import canonical
 
 #: The size of the published catalogue.
@@ -421,3 +423,28 @@ def test_print_leaves_the_controls_out(browser: Any, page_file: Path) -> None:
         assert page.locator("#catalogue thead th", has_text="RVmed").first.inner_text().startswith("RVmed")
         assert page.locator("#catalogue").is_visible()
         assert re.match(rb"%PDF-", page.pdf())
+
+
+def test_a_cluster_that_found_no_room_says_where_its_stars_are(
+    browser: Any, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    figures = catalogue.config.figures.model_copy(update={"page_stars": 60})
+    small = replace(catalogue, config=catalogue.config.model_copy(update={"figures": figures}))
+    inside = tracks.drawn(small)
+    outside = next(name for name in small.frame["cluster"] if name not in inside and name not in EVIL)
+    # Not the first of the catalogue: its row among the stars drawn is another than its row in the table.
+    name = next(n for n in inside if n not in EVIL and small.frame["cluster"].to_list().index(n) != inside.index(n))
+    with opened(browser, write(tmp_path, small)) as page:
+        open_cluster(page, outside)
+        assert "melotte show" in page.locator("#left-out").inner_text()
+        assert not page.locator("#stars").is_visible()
+        assert not page.locator("#view-rv").is_visible()
+        open_cluster(page, name)
+        assert not page.locator("#left-out").is_visible()
+        n = small.members.filter(pl.col("cluster") == name).height
+        assert page.locator("#stars tbody tr").count() == n
+        text = page.locator("#view-orbit_rz .count").inner_text()
+        assert "Myr" in text
+        # What is drawn is that of this cluster: its own mean velocity is the centre of its Gaussian.
+        mean = page.evaluate("row => selectionOf().mean[drawnRow[row]]", small.frame["cluster"].to_list().index(name))
+        assert mean == small.frame.row(by_predicate=pl.col("cluster") == name, named=True)["rv_mean"]

@@ -610,6 +610,8 @@ class FiguresConfig(Settings):
     clusters: tuple[str, ...] = ()
     largest: Annotated[int, Field(ge=0)] = 3
     formats: tuple[Literal["pdf", "png", "svg"], ...] = ("pdf", "png")
+    #: Stars in report.html at most, clusters with the most velocities first: a page of 50,000 stars has some 30 MB.
+    page_stars: Annotated[int, Field(ge=0)] = 50_000
 
 
 class PublishConfig(Settings):

@@ -87,9 +87,13 @@ def write_page(
     }
     write_text(directory / RECORD, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
     found, more = names.aliases(catalogue.frame["cluster"].to_list(), data_dir=catalogue.data_dir)
+    drawn = tracks.drawn(catalogue)
+    if len(drawn) < catalogue.frame.height:
+        room = f"{len(drawn):,} of {catalogue.frame.height:,} clusters ([figures] page_stars)"
+        notes = [*notes, f"report: this page has the stars and orbits of {room}; the tables have all"]
     every_note = list(dict.fromkeys([*catalogue.notes, *(f"names: {n}" for n in more), *notes]))
     frame, schema = _with_orbits(catalogue)
-    payload = _payload(catalogue, frame, schema, found, every_note, reviews or {}, simulated)
+    payload = _payload(catalogue, frame, schema, drawn, found, every_note, reviews or {}, simulated)
     scripts = [_bokeh(), _script()]
     in_table = [c for c in schema if c.name in CATALOGUE or c.name in _ORBIT_COLUMNS]
     shown, empty = report.layout(frame, in_table)
@@ -141,33 +145,56 @@ def rewrite_page(directory: Path, catalogue: Catalogue) -> Path:
     PublishError
         If the page cannot be written.
     """
-    notes: list[str] = []
     try:
         provenance = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReadError(f"not the record of a run: {error}", where=directory / "provenance.json") from error
-    try:
-        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
-        facts = {str(k): str(v) for k, v in record["facts"].items()}
-        pictures = [Picture(directory / p["file"], p["caption"], p["alt"]) for p in record["pictures"]]
-    except FileNotFoundError:
-        facts, pictures = {}, []
-        notes.append(f"report: {RECORD} is gone, and with it the figures and the numbers of the summary")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReadError(f"not the record of a page: {error}", where=directory / RECORD, hint="remove it") from error
-    gone = [p for p in pictures if not p.path.is_file()]
-    notes += [f"report: the figure {p.path.name} is gone" for p in gone]
+    facts, pictures, notes = read_page_record(directory)
     found, more = read_reviews(directory / "tables", catalogue.frame)
     return write_page(
         directory / "report.html",
         catalogue,
         facts=facts,
-        pictures=[p for p in pictures if p not in gone],
+        pictures=pictures,
         provenance=provenance,
         simulated=bool(provenance.get("simulated", False)),
         reviews=found,
         notes=[*notes, *more],
     )
+
+
+def read_page_record(directory: Path) -> tuple[dict[str, str], list[Picture], list[str]]:
+    """What the page of a run says besides the tables.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        The run's.
+
+    Returns
+    -------
+    facts : dict
+        Label -> text.
+    pictures : list of Picture
+        Those that are still there.
+    notes : list of str
+        What is not.
+
+    Raises
+    ------
+    ReadError
+        If the record is damaged.
+    """
+    try:
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        facts = {str(k): str(v) for k, v in record["facts"].items()}
+        pictures = [Picture(directory / p["file"], p["caption"], p["alt"]) for p in record["pictures"]]
+    except FileNotFoundError:
+        return {}, [], [f"report: {RECORD} is gone, and with it the figures and the numbers of the summary"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReadError(f"not the record of a page: {error}", where=directory / RECORD, hint="remove it") from error
+    gone = [p for p in pictures if not p.path.is_file()]
+    return facts, [p for p in pictures if p not in gone], [f"report: the figure {p.path.name} is gone" for p in gone]
 
 
 def _title(catalogue: Catalogue) -> str:
@@ -195,6 +222,7 @@ def _payload(
     catalogue: Catalogue,
     frame: pl.DataFrame,
     schema: Schema,
+    drawn: Sequence[str],
     found: Mapping[str, Any],
     notes: Sequence[str],
     reviews: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -205,14 +233,18 @@ def _payload(
     order = pl.DataFrame(
         {"cluster": clusters, "_row": range(len(clusters))}, schema={"cluster": pl.String, "_row": pl.Int32}
     )
-    stars = catalogue.members.join(order, on="cluster").sort(
-        "_row", pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}, default=3), "source_id"
+    stars = (
+        catalogue.members.filter(pl.col("cluster").is_in(list(drawn)))
+        .join(order, on="cluster")
+        .sort("_row", pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}, default=3), "source_id")
     )
     rows = stars["_row"].to_numpy()
     start = rows.searchsorted(range(len(clusters) + 1)) if clusters else [0]
     stars = stars.drop("_row")
-    own = [stars.slice(int(a), int(b - a)) for a, b in itertools.pairwise(start)]
-    cluster_views = [catalogue[name] for name in clusters]
+    parts = (stars.slice(int(a), int(b - a)) for a, b in itertools.pairwise(start))
+    own = dict(zip(clusters, parts, strict=True))
+    place = {name: row for row, name in enumerate(drawn)}
+    cluster_views = [catalogue[name] for name in drawn]
     about = publish.About(simulated=simulated)
     kept = encode.filled(frame, schema)
     star_columns = encode.filled(stars, MEMBER_STARS)
@@ -226,10 +258,13 @@ def _payload(
         | {"votable": votable.header(stars, star_schema, about), "start": encode.array(start, "i4")},
         "places": {k: encode.array(v) for k, v in view_columns(catalogue).items()},
         "names": {**found, "shown": [display_name(n) for n in clusters]},
-        "selection": tracks.selection(cluster_views, own, catalogue),
-        "members": tracks.members(catalogue, clusters),
+        # Row of each cluster in what follows, -1 without one; and how many stars there are in all.
+        "drawn": encode.array([place.get(name, -1) for name in clusters], "i4"),
+        "n_stars": catalogue.members.height,
+        "selection": tracks.selection(cluster_views, [own[name] for name in drawn], catalogue),
+        "members": tracks.members(catalogue, drawn),
         "isochrones": tracks.isochrones(cluster_views),
-        "orbits": tracks.orbits(catalogue),
+        "orbits": tracks.orbits(catalogue, drawn),
         "reviews": [list(reviews.get(name, ())) for name in clusters],
         "notes": [_notes_on(name, notes) for name in clusters],
         "bokeh": {

@@ -22,6 +22,21 @@ from . import encode
 ORBIT_STEP: Final = u.Quantity(2.0, "Myr")
 
 
+def drawn(catalogue: Catalogue) -> list[str]:
+    """The clusters whose stars are in the page, in the order of the catalogue: those with the most stars used.
+
+    As many as have no more than ``[figures] page_stars`` stars together; a cluster that does not fit is passed over.
+    """
+    counts = catalogue.members.group_by("cluster").len()
+    sizes = catalogue.frame.select("cluster", "n_rv").join(counts, on="cluster", how="left").fill_null(0)
+    room, chosen = catalogue.config.figures.page_stars, set()
+    for name, n in sizes.sort("n_rv", "cluster", descending=[True, False]).select("cluster", "len").iter_rows():
+        if n <= room:
+            chosen.add(name)
+            room -= n
+    return [name for name in catalogue.frame["cluster"] if name in chosen]
+
+
 def members(catalogue: Catalogue, clusters: Sequence[str]) -> dict[str, Any]:
     """Colour and magnitude of the membership list, cluster by cluster."""
     listed = catalogue.member_list.filter(
@@ -70,8 +85,14 @@ def isochrones(views: Sequence[ClusterView]) -> dict[str, Any]:
     return {"kiel": encode.ragged(kiel, names), "cmd": encode.ragged(cmd, names), "of": of, "label": labels}
 
 
-def orbits(catalogue: Catalogue) -> dict[str, Any]:
+def orbits(catalogue: Catalogue, clusters: Sequence[str]) -> dict[str, Any]:
     """The orbits from today backwards, in the potential and from the place and velocity of the run.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    clusters : sequence of str
+        Which, in the order of the catalogue.
 
     Returns
     -------
@@ -79,7 +100,7 @@ def orbits(catalogue: Catalogue) -> dict[str, Any]:
         ``times`` (Myr), and x, y, R, z (kpc) of shape (clusters, times) end to end; ``reason``: why none is drawn, by
         cluster, and ``missing``: why there is none at all.
     """
-    settings, frame = catalogue.config.galaxy, catalogue.frame
+    settings, frame = catalogue.config.galaxy, catalogue.frame.filter(pl.col("cluster").is_in(list(clusters)))
     if catalogue.orbits is None or settings is None:
         return {"missing": "This run computed no orbits: its configuration has no [galaxy] section."}
     try:

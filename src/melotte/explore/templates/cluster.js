@@ -110,7 +110,7 @@ function fillDrawings(row, drawing) {
   const both = (x, y) => data.id.filter((_, i) => finite(data[x][i], data[y][i])).length;
   source.selected.indices = [];
   source.data = data;
-  const s = selectionOf(), [low, high, mean, sigma] = [s.low[row], s.high[row], s.mean[row], s.sigma[row]];
+  const place = drawnRow[row], s = selectionOf(), [low, high, mean, sigma] = [s.low[place], s.high[place], s.mean[place], s.sigma[place]];
   const plot = drawing.find("rv");
   if (finite(low, high)) { plot.x_range.start = low; plot.x_range.end = high; }
   set("rv_cluster", finite(mean, sigma) ? { x: OFFSETS.map(t => mean + t * sigma), y: SHAPE } : { x: [], y: [] });
@@ -118,14 +118,14 @@ function fillDrawings(row, drawing) {
     const limit = stars.has(name) && n ? stars.at(name, starStart[row]) : null;
     set(name, limit === null ? { x: [], y: [] } : { x: [limit, limit], y: [0, 1.1] });
   }
-  const track = P.isochrones.of[row];
+  const track = P.isochrones.of[place];
   set("kiel_isochrone", track < 0 ? { x: [], y: [] } : kielRows()(track));
-  set("kiel_limit", both("teff", "logg") ? limitRows()(row) : { x: [], y: [] });
+  set("kiel_limit", both("teff", "logg") ? limitRows()(place) : { x: [], y: [] });
   const feh = clusters.at("feh_med", row), seen = Array.from(data.teff).filter(Number.isFinite);
   set("feh_mean", feh === null || !seen.length ? { x: [], y: [] } : { x: [Math.min(...seen), Math.max(...seen)], y: [feh, feh] });
-  const listed = memberRows()(row);
+  const listed = memberRows()(place);
   set("cmd_members", listed);
-  set("cmd_isochrone", cmdRows()(row));
+  set("cmd_isochrone", cmdRows()(place));
   tell("rv", data.xs.filter(x => x.length).length, n, "star", "No star has a radial velocity with an error.");
   if (finite(mean, sigma)) byId("view-rv").querySelector(".count").textContent += " Thick: the cluster; dashed: the range accepted.";
   tell("kiel", both("teff", "logg"), n, "star", "No star has a temperature and a surface gravity.");
@@ -134,14 +134,14 @@ function fillDrawings(row, drawing) {
   const matched = both("bp_rp", "g"), behind = listed.x.length ? `${count(listed.x.length, "member")} of the list (grey)` : "no member of the list with a colour at hand";
   if (matched || listed.x.length) byId("view-cmd").querySelector(".count").textContent = `${count(matched, "observed star")}; ${behind}.`;
   byId("view-kiel").querySelector(".count").textContent += track < 0 ? "" : ` Dashed: ${P.isochrones.label[track]}; dotted: limit between giants and dwarfs.`;
-  fillOrbit(row, set);
+  fillOrbit(place, set);
 }
 
-function fillOrbit(row, set) {
-  const orbits = P.orbits, missing = orbits.missing || orbits.reason[row];
+function fillOrbit(place, set) {
+  const orbits = P.orbits, missing = orbits.missing || orbits.reason[place];
   let x = [], y = [], r = [], z = [];
   if (!orbits.missing) {
-    const all = orbitArrays(), part = name => all[name].subarray(row * orbits.n, (row + 1) * orbits.n);
+    const all = orbitArrays(), part = name => all[name].subarray(place * orbits.n, (place + 1) * orbits.n);
     [x, y, r, z] = ["x", "y", "r", "z"].map(part);
   }
   const there = x.length > 0 && finite(x[0], y[0], z[0]);
@@ -162,6 +162,14 @@ async function showCluster(row) {
   shownCluster = row;
   chosenStars.set([]);
   fillText(row);
+  const left = drawnRow[row] < 0;
+  byId("left-out").hidden = !left;
+  for (const id of ["cluster-stars", "cluster-orbit", "cluster-list"]) byId(id).parentElement.hidden = left;
+  if (left) {
+    const there = drawnRow.filter(place => place >= 0).length;
+    byId("left-out").textContent = `Stars and orbit of this cluster are not in this page: it has room for ${stars.n.toLocaleString("en")} of ${P.n_stars.toLocaleString("en")} stars, those of ${count(there, "cluster")} with many velocities ([figures] page_stars). They are in the tables of members and orbits beside it; melotte show "${clusterNames[row]}" draws them.`;
+    return;
+  }
   starTable(row);
   const drawing = await clusterDrawing();
   if (row !== shownCluster) return;

@@ -55,6 +55,8 @@ class Table {
 
 const clusters = new Table(P.clusters), stars = new Table(P.stars);
 const starStart = decode(P.stars.start);
+// A large catalogue does not fit into one page: the row of each cluster in what is drawn, or -1.
+const drawnRow = decode(P.drawn);
 const clusterNames = clusters.values("cluster");
 
 // Rows of arrays that were packed end to end.
