@@ -27,7 +27,7 @@ from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 from .index import check_positions, release_epoch
 from .local import check_unique_spectra, match_positions
-from .parquet import Writer, identity_of, to_arrow
+from .parquet import Writer, is_complete, to_arrow
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def match_cds(
     for number, chunk in enumerate(spectra.iter_slices(chunk_rows)):
         path = work_dir / f"chunk-{number:05d}.parquet"
         identity = _identity(chunk, radius_arcsec, motion_arcsec, gaia_release, service.address)
-        if identity_of(path) != identity:
+        if not is_complete(path, identity):
             matches = match_positions(
                 chunk, service.around(chunk), radius_arcsec=radius_arcsec, gaia_release=gaia_release
             )

@@ -26,7 +26,7 @@ import polars as pl
 from ..errors import CrossmatchError
 from .index import OrderedPairs, Pairs, SkyIndex, Sources, check_positions, floats, in_order, release_epoch
 from .local import check_unique_spectra
-from .parquet import WHOLE_SKY, Files, Writer, identity_of, to_arrow
+from .parquet import WHOLE_SKY, Files, Writer, is_complete, to_arrow
 from .stream import SourceStream
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def match_files(
     output = Path(output)
     bands = _bands(survey, chunk_spectra)
     identity = _identity(survey, gaia, radius_arcsec, gaia_release, bands)
-    if identity_of(output) == identity:
+    if is_complete(output, identity):
         log.info("%s is complete already", output)
         n_pairs = Files.open(output, (), required=0).n_rows
         return MatchReport(output, survey.n_rows, gaia.n_rows, n_pairs, 0, len(bands), len(bands))
@@ -136,7 +136,7 @@ def match_files(
     parts = output.with_name(f"{output.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
     files = [parts / f"band-{i:05d}.parquet" for i in range(len(bands))]
-    done = [identity_of(path) == identity for path in files]
+    done = [is_complete(path, identity) for path in files]
     n_read = 0
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         # The compiled kernels load while the spectra are read.
@@ -159,11 +159,13 @@ def _bands(survey: Files, chunk: int) -> list[tuple[float, float]]:
     """Declination bands of at most about ``chunk`` spectra; rows of one declination stay together."""
     if survey.n_rows <= chunk:
         return [WHOLE_SKY]
-    dec = pl.scan_parquet(list(survey.paths)).select("dec").collect()
-    check = dec["dec"].is_null() | ~dec["dec"].is_finite()
+    dec = survey.declinations()
+    if not dec.dtype.is_numeric():
+        raise CrossmatchError(f"dec of the spectra has type {dec.dtype}", expected="numbers, deg")
+    check = dec.is_null() | ~dec.is_finite()
     if check.any():
         raise CrossmatchError(f"row {int(check.arg_true()[0]) + 1} of the spectra has no dec", expected="a value")
-    ordered = dec["dec"].sort().to_numpy()
+    ordered = dec.sort().to_numpy()
     edges = np.unique(ordered[chunk::chunk])
     return list(zip([-np.inf, *edges.tolist()], [*edges.tolist(), np.inf], strict=True))
 

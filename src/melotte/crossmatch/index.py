@@ -125,6 +125,8 @@ def floats(frame: pl.DataFrame, name: str) -> FloatArray:
     """A column as float64 with NaN for missing values; all NaN if there is no such column."""
     if name not in frame.columns:
         return np.full(frame.height, np.nan)
+    if not frame.schema[name].is_numeric() and frame.schema[name] != pl.Null:
+        raise CrossmatchError(f"column {name!r} has type {frame.schema[name]}", expected="numbers")
     values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return np.ascontiguousarray(values)
 
@@ -148,6 +150,9 @@ def check_positions(frame: pl.DataFrame, key: str, *, what: str) -> None:
         if missing.any():
             row = int(missing.fill_null(True).arg_true()[0])
             raise CrossmatchError(f"row {row + 1} of the {what} has no {name}", expected="a value in every row")
+    for name in ("ra", "dec"):
+        if not frame.schema[name].is_numeric():
+            raise CrossmatchError(f"{name} of the {what} has type {frame.schema[name]}", expected="numbers, deg")
     outside = ~frame["dec"].is_between(-90.0, 90.0)
     if outside.any():
         row = int(outside.arg_true()[0])

@@ -50,23 +50,27 @@ class Files:
         paths = [f for p in given for f in (sorted(p.rglob("*.parquet")) if p.is_dir() else [p])]
         if not paths:
             raise ReadError("no Parquet file here", where=", ".join(map(str, given)))
-        metadata = []
+        metadata, there = [], []
         for path in paths:
             try:
                 metadata.append(pq.read_metadata(path))
+                there.append(metadata[-1].schema.to_arrow_schema().names)
             except FileNotFoundError as error:
                 raise ReadError("no such file", where=path) from error
-            except (pa.ArrowInvalid, OSError) as error:
+            except (pa.ArrowException, OSError, ValueError) as error:
                 raise ReadError(f"not a readable Parquet file: {error}", where=path) from error
-        names = metadata[0].schema.to_arrow_schema().names
-        for path, meta in zip(paths, metadata, strict=True):
-            have = meta.schema.to_arrow_schema().names
+        names = there[0]
+        for path, have in zip(paths, there, strict=True):
             for name in columns[:required]:
                 if name not in have:
                     raise ReadError(f"no column {name!r}", where=path, expected=", ".join(columns))
             if [c for c in columns if c in have] != [c for c in columns if c in names]:
                 raise ReadError("the files have different columns", where=path, expected=", ".join(names))
         return Files(tuple(paths), tuple(c for c in columns if c in names), tuple(metadata))
+
+    def declinations(self) -> pl.Series:
+        """Declination of every spectrum."""
+        return self._collect(pl.scan_parquet(list(self.paths)).select("dec"))["dec"]
 
     @property
     def n_rows(self) -> int:
@@ -98,7 +102,18 @@ class Files:
         frame = pl.scan_parquet(list(self.paths)).select(self.columns)
         if (low, high) != WHOLE_SKY:
             frame = frame.filter((pl.col("dec") >= low) & (pl.col("dec") < high))
-        return frame.with_columns(pl.col("spectrum_id").cast(pl.String)).collect(engine="streaming")
+        return self._collect(frame.with_columns(pl.col("spectrum_id").cast(pl.String)))
+
+    def _collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        try:
+            return frame.collect(engine="streaming")
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise ReadError(
+                f"the spectra cannot be read: {error}",
+                where=", ".join(map(str, self.paths)),
+                expected="spectrum_id, ra, dec and ref_epoch",
+                hint="a file is damaged: get it again",
+            ) from error
 
 
 def to_arrow(frame: pl.DataFrame, identity: str) -> Any:
@@ -137,6 +152,7 @@ class Writer:
             arrow_schema(identity),
             compression="zstd",
             compression_level=1,
+            write_page_checksum=True,
             use_dictionary=["gaia_release", "method", "n_in_radius"],
         )
 
@@ -162,7 +178,24 @@ def identity_of(path: Path) -> str | None:
 
     try:
         metadata = pq.read_schema(path).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return None
     value = metadata.get(_METADATA)
-    return None if value is None else str(value.decode())
+    return None if value is None else str(value.decode(errors="replace"))
+
+
+def is_complete(path: Path, identity: str) -> bool:
+    """Whether this is a MATCHES file of these inputs and settings, every page as it was written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if identity_of(path) != identity:
+        return False
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(arrow_schema(identity)):
+                return False
+            rows = sum(len(file.read_row_group(n)) for n in range(file.num_row_groups))
+            return bool(rows == file.metadata.num_rows)
+    except (pa.ArrowException, OSError, ValueError):
+        return False

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..constants import J2000
-from ..errors import CrossmatchError
+from ..errors import CrossmatchError, ReadError
 from .index import FloatArray, Sources, release_epoch
 from .parquet import Files
 
@@ -77,6 +77,23 @@ class SourceStream:
 
     def read(self, group: tuple[int, int]) -> Iterator[Sources]:
         """Batches of a row group; different groups may be read in different threads."""
+        import pyarrow as pa
+
+        path = self._files.paths[group[0]]
+        try:
+            yield from self._batches(group)
+        except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+            raise ReadError(
+                f"row group {group[1] + 1} cannot be read: {error}",
+                where=path,
+                hint="the file is damaged: get it again",
+            ) from error
+        except CrossmatchError as error:
+            raise CrossmatchError(
+                error.found, where=f"{path} (row group {group[1] + 1})", expected=error.expected, hint=error.hint
+            ) from error
+
+    def _batches(self, group: tuple[int, int]) -> Iterator[Sources]:
         import pyarrow.parquet as pq
 
         file, number = group
@@ -87,11 +104,8 @@ class SourceStream:
             opened[path] = pq.ParquetFile(path, metadata=self._files.metadata[file])
         columns = list(self._files.columns)
         for batch in opened[path].iter_batches(_BATCH, row_groups=[number], columns=columns, use_threads=False):
+            # polars trusts Arrow data.
+            batch.validate()
             frame = pl.from_arrow(batch)
             assert isinstance(frame, pl.DataFrame)
-            try:
-                yield Sources.from_frame(frame, gaia_release=self._release)
-            except CrossmatchError as error:
-                raise CrossmatchError(
-                    error.found, where=f"{path} (row group {number + 1})", expected=error.expected, hint=error.hint
-                ) from error
+            yield Sources.from_frame(frame, gaia_release=self._release)
