@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 class Store:
     """Reads and writes the products of the stages below one directory.
 
@@ -114,7 +119,8 @@ class Store:
             "notes": list(product.notes),
             "facts": dict(product.facts),
         }
-        write_text(record, json.dumps(content, indent=1))
+        content = json.loads(json.dumps(content))  # as it will be read
+        write_text(record, json.dumps(content | {"sha256": _digest(content)}, indent=1))
 
     def load(self, stage: str, *, key: str) -> Product:
         """Read a product that was saved with the same key.
@@ -129,6 +135,8 @@ class Store:
         record = self._record(stage)
         try:
             content = json.loads(record.read_text(encoding="utf-8"))
+            if content.pop("sha256") != _digest(content):
+                raise ValueError("it was changed")
             saved_key, tables = str(content["key"]), {str(k): str(v) for k, v in content["tables"].items()}
             steps = tuple(Step(**step) for step in content["steps"])
             if any(step.went_on < 0 for step in steps):
