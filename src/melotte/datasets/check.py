@@ -6,17 +6,20 @@ import csv
 import gzip
 import hashlib
 import itertools
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import DatasetError
 from .model import TABLE_SUFFIXES, Record
 
 _BLOCK = 1 << 20
 _FITS_BLOCK = 2880
+#: What a damaged card of a FITS header raises when it is looked at.
+_BAD_CARDS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 #: Suffix of a download under way.
 PART = ".part"
 
@@ -123,8 +126,8 @@ def _scan_fits(path: Path, name: str, record: Record) -> tuple[list[str], int]:
         while True:
             try:
                 header = fits.Header.fromfile(stream, endcard=True)
-                _ = header["NAXIS"], header["BITPIX"]
-            except (OSError, EOFError, ValueError, KeyError) as error:
+                size, table = _fits_part(header)
+            except (OSError, EOFError, *_BAD_CARDS, fits.VerifyError) as error:
                 if isinstance(error, gzip.BadGzipFile) or "Compressed file ended" in str(error):
                     raise
                 raise DatasetError(
@@ -132,25 +135,28 @@ def _scan_fits(path: Path, name: str, record: Record) -> tuple[list[str], int]:
                     where=path,
                     hint=f"the archive sent something else: `melotte fetch {record.name}` again, or get it by hand",
                 ) from error
-            axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
-            size = 0
-            if axes:
-                size = abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1))
-                cells = 1
-                for axis in axes:
-                    cells *= axis
-                size *= cells + int(header.get("PCOUNT", 0))
-            is_table = header.get("XTENSION", "").strip() in {"BINTABLE", "TABLE"}
             got = _skip(stream, -(-size // _FITS_BLOCK) * _FITS_BLOCK)
             if got < size:
                 raise DatasetError(
                     f"truncated: {got:,} bytes of data", where=path, expected=f"{size:,} bytes (FITS header)"
                 )
-            if is_table:
+            if table is not None:
                 # Reading on to the end makes gzip check its own checksum.
                 _skip(stream, None)
-                names = [str(header[f"TTYPE{i + 1}"]).strip() for i in range(int(header["TFIELDS"]))]
-                return names, axes[1]
+                return table
+
+
+def _fits_part(header: Any) -> tuple[int, tuple[list[str], int] | None]:
+    """Bytes of the data below a header; column names and rows if they are a table."""
+    axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
+    size = abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1))
+    size *= math.prod(axes) + int(header.get("PCOUNT", 0)) if axes else 0
+    if size < 0:
+        raise ValueError(f"a data part of {size} bytes")
+    if header.get("XTENSION", "").strip() not in {"BINTABLE", "TABLE"}:
+        return size, None
+    names = [str(header[f"TTYPE{i + 1}"]).strip() for i in range(int(header["TFIELDS"]))]
+    return size, (names, axes[1])
 
 
 def _skip(stream: IO[bytes], count: int | None) -> int:

@@ -51,7 +51,7 @@ def read_reviews(directory: Path, frame: pl.DataFrame) -> tuple[dict[str, list[d
                 continue
             try:
                 table = pl.read_parquet(path)
-            except (OSError, pl.exceptions.PolarsError) as error:
+            except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
                 raise ReadError(
                     f"not a readable table: {error}", where=path, hint="run melotte compare again"
                 ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -113,34 +113,40 @@ def read_model(source: str | Path) -> MassModel:
         If there is no such model, or a component lacks a parameter or has one that is not positive.
     """
     shipped = data_file(f"{source}.toml")
-    if not isinstance(source, Path) and source.isidentifier() and shipped.is_file():
-        text = shipped.read_text(encoding="utf-8")
-    elif Path(source).is_file():
-        text = Path(source).read_text(encoding="utf-8")
-    else:
-        raise ConfigError(f"no mass model {str(source)!r}", expected="mcmillan2017, or a TOML file of components")
     try:
+        if not isinstance(source, Path) and source.isidentifier() and shipped.is_file():
+            text = shipped.read_text(encoding="utf-8")
+        elif Path(source).is_file():
+            text = Path(source).read_text(encoding="utf-8")
+        else:
+            raise ConfigError(f"no mass model {str(source)!r}", expected="mcmillan2017, or a TOML file of components")
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"not valid TOML: {error}", where=source) from error
-    components = tuple(_component(raw, source) for raw in data.get("component", ()))
-    if not components or "name" not in data:
+    listed = data.get("component", [])
+    if not isinstance(listed, list) or not all(isinstance(raw, dict) for raw in listed):
+        raise ConfigError("component is no list of tables", where=source, expected="[[component]]")
+    components = tuple(_component(raw, source) for raw in listed)
+    if not components or not isinstance(data.get("name"), str):
         raise ConfigError("no mass model", where=source, expected='"name" and at least one [[component]]')
     if [c.form for c in components].count("nfw") != 1:
         # Beyond the table the halo is the one component that is not an expansion in multipoles.
         raise ConfigError("the mass model needs one nfw component", where=source)
-    return MassModel(data["name"], data.get("reference", ""), components)
+    return MassModel(data["name"], str(data.get("reference", "")), components)
 
 
 def _component(raw: dict[str, Any], source: str | Path) -> Component:
     form = raw.get("form")
     where = f"{source}: component {raw.get('name', '?')!r}"
-    if form not in _KEYS:
+    if not isinstance(form, str) or form not in _KEYS:
         raise ConfigError(f"unknown form {form!r}", where=where, expected=" or ".join(_KEYS))
     wanted = set(_KEYS[form]) | {"name", "form"}
     if set(raw) != wanted:
         raise ConfigError(f"the keys are {sorted(raw)}", where=where, expected=", ".join(sorted(wanted)))
-    values = {key: float(raw[key]) for key in _KEYS[form]}
+    try:
+        values = {key: float(raw[key]) for key in _KEYS[form]}
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"a parameter is no number: {error}", where=where) from error
     if not all(np.isfinite(v) and v > 0 for v in values.values()):
         raise ConfigError(f"a parameter is not positive: {values}", where=where)
-    return Component(raw["name"], form, values)
+    return Component(str(raw["name"]), cast("Form", form), values)

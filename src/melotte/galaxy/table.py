@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,11 +55,15 @@ def tabulate(values: Array, outside: Array) -> Table:
 
 def make_table(model: MassModel) -> Table:
     """The table of a mass model: from the stored node values if they are those of the model, computed otherwise."""
-    stored = data_file(f"{model.name}.npz")
-    if stored.is_file():
-        with stored.open("rb") as stream, np.load(stream) as data:
-            if np.array_equal(data["parameters"], model.parameters) and np.array_equal(data["nodes"], nodes()):
-                return tabulate(data["potential"], data["exterior"])
+    if model.name.isidentifier():  # the name may be of a user's file: it leads nowhere else
+        try:
+            with data_file(f"{model.name}.npz").open("rb") as stream, np.load(stream) as data:
+                if np.array_equal(data["parameters"], model.parameters) and np.array_equal(data["nodes"], nodes()):
+                    return tabulate(data["potential"], data["exterior"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            log.warning("the stored potential of %r is damaged and is computed again: %s", model.name, error)
     log.info("computing the potential of %r on %d x %d nodes", model.name, nodes().size, nodes().size)
     return tabulate(grid_potential(model, nodes(), nodes()), exterior(model))
 

@@ -117,6 +117,6 @@ def read_orbit_input(path: Path) -> pl.DataFrame:
             frame = from_qtable(Table.read(path), ORBIT_INPUT, where=path)
     except MelotteError:
         raise
-    except Exception as error:  # astropy's readers raise many types on damaged files
+    except (Exception, pl.exceptions.PanicException) as error:  # astropy's readers raise many types on damaged files
         raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
     return frame.select(c for c in frame.columns if c == "cluster" or frame[c].null_count() < frame.height)

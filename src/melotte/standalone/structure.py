@@ -194,7 +194,7 @@ def read_structure_input(path: Path) -> pl.DataFrame:
             frame = from_qtable(Table.read(path), STRUCTURE_INPUT, where=path)
     except MelotteError:
         raise
-    except Exception as error:  # astropy's readers raise many types on damaged files
+    except (Exception, pl.exceptions.PanicException) as error:  # astropy's readers raise many types on damaged files
         raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
     needed = ("cluster", "log_age")
     return frame.select(c for c in frame.columns if c in needed or frame[c].null_count() < frame.height)

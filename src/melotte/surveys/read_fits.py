@@ -69,7 +69,7 @@ class FitsReader(TableReader):
                 size = _data_size(header)
                 if header.get("XTENSION", "").strip() == "BINTABLE":
                     return header, position
-            except (AttributeError, KeyError, ValueError, TypeError, fits.VerifyError) as error:
+            except (AttributeError, KeyError, ValueError, TypeError, OverflowError, fits.VerifyError) as error:
                 raise self._bad_header(str(error)) from error
             if size < 0:
                 raise self._bad_header(f"a data part of {size} bytes")
