@@ -20,6 +20,7 @@ from .errors import DatasetError, MelotteError, ReadError
 from .gradients import GradientsResult, from_frames
 from .isochrones import load_isochrones
 from .members import read_members
+from .publish.files import sha256
 from .publish.gradients import write_gradients
 from .result import Step
 from .schema import CATALOGUE, DYNAMICS, MEMBER_STARS, MEMBERS, SNAPSHOTS, Schema
@@ -256,7 +257,11 @@ def read_record(out: Path) -> tuple[dict[str, Any], config.Config]:
         for step in record["steps"]:
             Step(step["name"], step["unit"], step["came_in"], step["lost"])
         for item in (*record["inputs"], *record["outputs"]):
-            _ = item["file"], item["bytes"], item["sha256"]
+            if not isinstance(item["file"], str) or not isinstance(item["sha256"], str):
+                raise TypeError("a file without a name or a checksum")
+            _ = f"{item['bytes']:,}"
+        for item in record["inputs"]:
+            _ = item["name"]
         for key in ("started", "finished"):
             datetime.fromisoformat(record[key])
         _ = record["simulated"], record["software"]["melotte"], tuple(record["notes"])
@@ -287,14 +292,14 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
     Raises
     ------
     ReadError
-        If the directory holds no finished run.
+        If the directory holds no finished run, or its tables are not those of its record.
     """
     out = Path(out)
     record, settings = read_record(out)
     steps = [Step(s["name"], s["unit"], s["came_in"], s["lost"]) for s in record["steps"]]
     notes, started = tuple(record["notes"]), datetime.fromisoformat(record["started"])
-    frame = publish.read_table(out / "clusters.parquet", CATALOGUE)
-    members = publish.read_table(out / "members.parquet", MEMBER_STARS)
+    frame = read_product(out, record, "clusters", CATALOGUE)
+    members = read_product(out, record, "members", MEMBER_STARS)
     mirror = None if data_dir is None else Path(data_dir)
     if mirror is None and (out / "input").is_dir():  # the demo keeps its inputs beside its results
         mirror = out / "input"
@@ -317,9 +322,9 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         survey=settings.survey.name or settings.survey.adapter,
         zero_point=None,
         zero_point_pairs=None,
-        orbits=_read_if_there(out / "orbits.parquet", DYNAMICS),
-        snapshots=_read_if_there(out / "snapshots.parquet", SNAPSHOTS),
-        gradients=_read_gradients(out / "tables", settings.gradients),
+        orbits=_read_if_there(out, record, "orbits", DYNAMICS),
+        snapshots=_read_if_there(out, record, "snapshots", SNAPSHOTS),
+        gradients=_read_gradients(out, record, settings.gradients),
         isochrones=isochrones,
         config=settings,
         config_name="provenance.json",
@@ -331,16 +336,63 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
     )
 
 
-def _read_if_there(path: Path, schema: Schema) -> pl.DataFrame | None:
-    return publish.read_table(path, schema) if path.exists() else None
+def has_product(record: Mapping[str, Any], name: str) -> bool:
+    """Whether a run wrote this table."""
+    return any(item["file"] == f"{name}.parquet" for item in record["outputs"])
 
 
-def _read_gradients(tables: Path, settings: GradientsConfig | None) -> GradientsResult | None:
-    if settings is None or not (tables / "gradients.parquet").exists():
+def read_product(out: Path, record: Mapping[str, Any], name: str, schema: Schema) -> pl.DataFrame:
+    """A table of a finished run, if it is the one the run wrote.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Directory of the run.
+    record : mapping
+        From `read_record`.
+    name : str
+        Path below ``out`` without suffix, such as ``"tables/gradients"``.
+    schema : Schema
+        Its columns.
+
+    Raises
+    ------
+    ReadError
+        If the run wrote no such table, or it is missing, truncated, edited or that of another run.
+    """
+    path = out / f"{name}.parquet"
+    again = "put the file back, or run again"
+    listed = next((item for item in record["outputs"] if item["file"] == f"{name}.parquet"), None)
+    if listed is None:
+        raise ReadError(
+            "the run wrote no such table", where=path, expected="a file of provenance.json", hint="run again"
+        )
+    try:
+        size, found = path.stat().st_size, sha256(path)
+    except FileNotFoundError as error:
+        raise ReadError("a table of the run is missing", where=path, hint=again) from error
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror}", where=path, hint=again) from error
+    if found != listed["sha256"]:
+        raise ReadError(
+            f"this is not the table the run wrote: {size:,} bytes, SHA-256 {found}",
+            where=path,
+            expected=f"{listed['bytes']:,} bytes, SHA-256 {listed['sha256']} (provenance.json)",
+            hint=again,
+        )
+    return publish.read_table(path, schema)
+
+
+def _read_if_there(out: Path, record: Mapping[str, Any], name: str, schema: Schema) -> pl.DataFrame | None:
+    return read_product(out, record, name, schema) if has_product(record, name) else None
+
+
+def _read_gradients(out: Path, record: Mapping[str, Any], settings: GradientsConfig | None) -> GradientsResult | None:
+    if settings is None or not has_product(record, "tables/gradients"):
         return None
     frames = {
-        "parameters": publish.read_table(tables / "gradients.parquet", GRADIENTS),
-        "comparison": publish.read_table(tables / "model_comparison.parquet", COMPARISON),
+        "parameters": read_product(out, record, "tables/gradients", GRADIENTS),
+        "comparison": read_product(out, record, "tables/model_comparison", COMPARISON),
     }
-    flat_tail = _read_if_there(tables / "flat_tail.parquet", FLAT_TAIL)
+    flat_tail = _read_if_there(out, record, "tables/flat_tail", FLAT_TAIL)
     return from_frames(frames if flat_tail is None else {**frames, "flat_tail": flat_tail}, settings=settings)

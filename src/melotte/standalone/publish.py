@@ -13,12 +13,11 @@ import polars as pl
 from .. import datasets
 from ..config import Config, PublishConfig, load_section
 from ..datasets.cite import VIZIER
-from ..delivery import read_record
-from ..errors import ReadError
+from ..delivery import has_product, read_product, read_record
 from ..galaxy.sun import solar
-from ..publish import About, citation_text, read_table, write_table
+from ..publish import About, citation_text, write_table
 from ..publish.citation import software_versions
-from ..publish.files import sha256, write_text
+from ..publish.files import write_text
 from ..publish.folder import contents, replacing_folder, write_manifest
 from ..publish.hats import check_hats, write_hats
 from ..publish.moc import write_moc
@@ -160,24 +159,9 @@ def run_publish(
 
 
 def _read(out: Path, record: Mapping[str, Any]) -> dict[str, tuple[Schema, pl.DataFrame]]:
-    """The tables that are there; those of the record must be as it says."""
-    known = {item["file"]: item["sha256"] for item in record["outputs"]}
-    frames = {}
-    for name, schema in _TABLES.items():
-        path = out / f"{name}.parquet"
-        if not path.is_file():
-            if f"{name}.parquet" in known or name in {"clusters", "members"}:
-                raise ReadError("a table of the run is missing", where=path, hint="run again")
-            continue
-        if known.get(f"{name}.parquet", "") and sha256(path) != known[f"{name}.parquet"]:
-            raise ReadError(
-                "this is not the table the run wrote",
-                where=path,
-                expected="the checksum in provenance.json",
-                hint="run again, or put the file back",
-            )
-        frames[name] = (schema, read_table(path, schema))
-    return frames
+    """The tables the run wrote, as it wrote them; the first two always."""
+    wanted = [name for name in _TABLES if has_product(record, name) or name in {"clusters", "members"}]
+    return {name: (_TABLES[name], read_product(out, record, name, _TABLES[name])) for name in wanted}
 
 
 def _used(record: Mapping[str, Any]) -> list[datasets.Record]:
