@@ -1,15 +1,20 @@
 """Damaged files for every reader: nothing but a `MelotteError`, no hang, no flood of memory.
 
-Valid small files are made on the fly and damaged by bit flips, cuts, insertions, repeated and exchanged pieces, and
-numbers replaced by absurd ones. Cases are numbered: reader and number give the same file again.
+Valid small files (``fuzz_files.py``, ``fuzz_archives.py``) and directories (``fuzz_runs.py``) are made on the fly and
+damaged by bit flips, cuts, insertions, repeated and exchanged pieces, and numbers replaced by absurd ones. Cases are
+numbered: reader and number give the same file again.
 
     python tests/fuzz_readers.py --cases 100000
+
+The cases are shared out evenly: every reader gets those from ``--first`` on, and the summary says which number comes
+next. With ``--report FILE`` each outcome is kept in the file at once, and a run that was stopped goes on there.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import random
 import re
 import resource
@@ -20,13 +25,13 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import fuzz_archives
+import fuzz_files
+import fuzz_runs
+from fuzz_files import Reader
 from melotte.errors import MelotteError
-from survey_files import lamost_rows, write_csv, write_fits, write_parquet, write_votable
 
 #: Limits of one case.
 CPU_SECONDS, WALL_SECONDS, MEMORY_MIB = 10, 120, 2048
@@ -34,189 +39,9 @@ CPU_SECONDS, WALL_SECONDS, MEMORY_MIB = 10, 120, 2048
 ABSURD = (b"99999999999999999999", b"-1", b"0", b"1e999", b"nan", b"-9999", b"2147483648", b"''", b"../../x", b"T", b"")
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A reader under test: a function of a path, and the bytes of a file it can read."""
-
-    name: str
-    suffix: str
-    read: Callable[[Path], Any]
-    valid: bytes
-
-
 def readers(directory: Path) -> list[Reader]:
     """Every reader of Melotte with a valid file."""
-    return [*_surveys(directory), *_lists(directory), *_tables(directory), *_texts()]
-
-
-def _surveys(directory: Path) -> list[Reader]:
-    from melotte.config import SurveyConfig
-    from melotte.surveys import open_survey
-
-    columns = {"ra": "ra", "dec": "dec", "rv": "rv", "rv_error": "rv_err", "teff": "teff", "feh": "feh", "snr": "snrg"}
-    spelled = {
-        name: {"column": column, "unit": unit} if unit else column
-        for name, column in columns.items()
-        for unit in [{"ra": "deg", "dec": "deg", "rv": "km/s", "rv_error": "km/s", "teff": "K", "feh": "dex"}.get(name)]
-    }
-
-    def adapted(adapter: str) -> Callable[[Path], Any]:
-        more: dict[str, Any] = {"columns": {**spelled, "spectrum_id": "obsid"}} if adapter == "table" else {}
-        return lambda path: open_survey(SurveyConfig(adapter=adapter, file=str(path), **more)).read()  # type: ignore[arg-type]
-
-    rows = lamost_rows(n=6)
-    writers: dict[str, Callable[..., Path]] = {
-        ".csv": write_csv,
-        ".csv.gz": write_csv,
-        ".fits": write_fits,
-        ".fits.gz": write_fits,
-        ".parquet": write_parquet,
-        ".vot": write_votable,
-    }
-    found = []
-    for suffix, write in writers.items():
-        valid = write(directory / f"dr8{suffix}", rows).read_bytes()
-        if suffix.endswith(".gz"):  # without the time
-            valid = gzip.compress(gzip.decompress(valid), mtime=0)
-        found += [Reader(f"survey {a}{suffix}", suffix, adapted(a), valid) for a in ("lamost", "table")]
-    return found
-
-
-def _lists(directory: Path) -> list[Reader]:
-    import polars as pl
-
-    from melotte.config import ClustersConfig, MembersConfig
-    from melotte.isochrones import load_isochrones
-    from melotte.literature import read_literature
-    from melotte.members import read_clusters
-    from melotte.randomness import Streams
-    from melotte.simulate import SimulationSettings, simulate
-
-    sky = simulate(SimulationSettings(n_clusters=4, n_field_spectra=1, max_members=3), Streams(1))
-    members, clusters = sky.members.head(8), sky.clusters
-    grid = {n: [0.1 * i for i in range(6)] for n in ("MH", "Mini", "logTe", "logg", "phase")}
-    grid |= {n: [float(i) for i in range(6)] for n in ("logAge", "Gmag_DR2", "G_BPmag_DR2", "G_RPmag_DR2")}
-    mine = clusters.with_columns(pl.lit("3").alias("x"))
-
-    as_lists = members.to_dict(as_series=False)
-    packed = write_fits(directory / "m.fits", as_lists), write_parquet(directory / "m.parquet", as_lists)
-    return [
-        Reader("members.csv", ".csv", _members(MembersConfig), members.write_csv().encode()),
-        Reader("members.fits", ".fits", _members(MembersConfig), packed[0].read_bytes()),
-        Reader("members.parquet", ".parquet", _members(MembersConfig), packed[1].read_bytes()),
-        Reader(
-            "clusters.csv",
-            ".csv",
-            lambda p: read_clusters(ClustersConfig(catalogue="cantat2020", file=str(p))),
-            mine.write_csv().encode(),
-        ),
-        Reader("isochrones.csv", ".csv", load_isochrones, pl.DataFrame(grid).write_csv().encode()),
-        Reader(
-            "literature.csv",
-            ".csv",
-            lambda p: read_literature("soubiran2018", file=p),
-            _literature("soubiran2018"),
-        ),
-    ]
-
-
-def _members(config: Any) -> Callable[[Path], Any]:
-    from melotte.members import read_members
-
-    return lambda p: read_members(config(catalogue="cantat2018", file=str(p)))
-
-
-def _literature(name: str) -> bytes:
-    import polars as pl
-
-    from melotte.literature.records import literature
-
-    columns = sorted(literature()[name].columns())
-    return pl.DataFrame({c: [f"{10 + i}" for i in range(4)] for c in columns}).write_csv().encode()
-
-
-def _tables(directory: Path) -> list[Reader]:
-    import polars as pl
-    from astropy.table import Table
-
-    from melotte.config import GradientsConfig
-    from melotte.publish import read_table, write_table
-    from melotte.schema import CLUSTERS, to_qtable
-    from melotte.standalone.gradients_input import _wanted, read_gradients_table
-    from melotte.standalone.orbits import ORBIT_INPUT, read_orbit_input
-
-    def frame(schema: Any) -> Any:
-        values: dict[str, Any] = {"string": ["a", "b", "c"], "int64": [1, 2, 3], "int32": [1, 2, 3], "bool": [True] * 3}
-        return schema.conform(pl.DataFrame({c.name: values.get(c.dtype, [1.0, 2.0, 3.0]) for c in schema}))
-
-    found = [
-        Reader(f"read_table{path.suffix}", path.suffix, lambda p: read_table(p, CLUSTERS), path.read_bytes())
-        for path in write_table(frame(CLUSTERS), CLUSTERS, directory / "clusters")
-    ]
-    settings = GradientsConfig()
-    wanted = {c.name: [0.1, 0.2, 0.3] for c in _wanted(settings)} | {"cluster": ["a", "b", "c"]}
-    for suffix, form in ((".fits", "fits"), (".vot", "votable"), (".ecsv", "ascii.ecsv"), (".parquet", "")):
-        orbits, gradients = directory / f"orbits{suffix}", directory / f"gradients{suffix}"
-        if form:
-            to_qtable(frame(ORBIT_INPUT), ORBIT_INPUT).write(orbits, format=form, overwrite=True)
-            Table(wanted).write(gradients, format=form, overwrite=True)
-        else:
-            write_parquet(orbits, frame(ORBIT_INPUT).to_dict(as_series=False))
-            write_parquet(gradients, wanted)
-        found.append(Reader(f"melotte orbits{suffix}", suffix, read_orbit_input, orbits.read_bytes()))
-        found.append(
-            Reader(
-                f"melotte gradients{suffix}",
-                suffix,
-                lambda p: read_gradients_table(p, settings),
-                gradients.read_bytes(),
-            )
-        )
-    return found
-
-
-def _texts() -> list[Reader]:
-    from importlib import resources
-
-    from melotte import config, datasets
-    from melotte.datasets.model import parse_record
-    from melotte.literature.records import parse_record as parse_literature
-
-    assert datasets
-    record = (resources.files("melotte.datasets") / "records" / "cantat2018_members.toml").read_bytes()
-    listing = (resources.files("melotte.literature") / "records" / "soubiran2018.toml").read_bytes()
-    toml = b"""[survey]
-adapter = "table"
-file = "a.csv"
-rv_error_floor = "0.5 km/s"
-columns = { spectrum_id = "id", ra = { column = "ra", unit = "deg" }, rv = { column = "v", missing = [-9999] } }
-[members]
-catalogue = "cantat2018"
-probability = ">= 0.7"
-[clusters]
-catalogue = "cantat2020"
-[crossmatch]
-radius = "3.5 arcsec"
-[velocity]
-clip = "2 sigma"
-draws = 500
-[galaxy]
-sun = "fu2022"
-lookback = "500 Myr"
-[gradients]
-[run]
-seed = 3
-"""
-    return [
-        Reader("configuration.toml", ".toml", config.load, toml),
-        Reader("dataset record.toml", ".toml", lambda p: parse_record(_text(p), where=p.name), record),
-        Reader("literature record.toml", ".toml", lambda p: parse_literature(_text(p), where=p.name), listing),
-    ]
-
-
-def _text(path: Path) -> str:
-    """These ship with the package: text for certain."""
-    return path.read_bytes().decode(errors="replace")
+    return [*fuzz_files.readers(directory), *fuzz_archives.readers(directory), *fuzz_runs.readers(directory)]
 
 
 # --- damage --------------------------------------------------------------------------------------------------------
@@ -318,7 +143,7 @@ def one(reader: Reader, number: int, directory: Path) -> str:
     except BaseException as error:  # polars panics are no Exception
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "melotte" in f.filename]
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-        return f"{type(error).__name__} at {place}: {str(error)[:80]!r}"
+        return f"{type(error).__name__} at {place}: {str(error)[:200]!r}"
     return "read"
 
 
@@ -331,9 +156,12 @@ def _work(names: list[str], first: int, last: int, report: Path) -> None:
             for number in range(first, last):
                 stream.write(f"{reader.name}\t{number}\t")
                 stream.flush()
+                began = time.process_time()
                 signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
                 said = one(reader, number, Path(name))
                 signal.setitimer(signal.ITIMER_PROF, 0)
+                if time.process_time() - began > CPU_SECONDS:  # whoever caught the signal's exception
+                    said = f"more than {CPU_SECONDS} s"
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 said = said if peak < MEMORY_MIB else f"{peak:.0f} MiB of memory"
                 stream.write(" ".join(said.split()) + "\n")
@@ -342,35 +170,57 @@ def _work(names: list[str], first: int, last: int, report: Path) -> None:
                     return
 
 
-def run(names: list[str], first: int, last: int, directory: Path) -> list[tuple[str, int, str]]:
+def run(names: list[str], first: int, last: int, report: Path) -> list[tuple[str, int, str]]:
     """Outcomes of the cases of these readers; whatever ends the process that does them, the next case goes on."""
-    report = directory / "report"
-    report.write_text("")
-    found: list[tuple[str, int, str]] = []
-    todo = list(names)
-    at = first
-    while todo:
-        command = [sys.executable, __file__, "--work", str(report), str(at), str(last), *todo]
-        with (directory / "stderr").open("wb") as errors:
-            process = subprocess.Popen(command, stderr=errors)
-            seen, since = -1, time.monotonic()
-            while process.poll() is None:
-                if (size := report.stat().st_size) != seen:
-                    seen, since = size, time.monotonic()
-                elif time.monotonic() - since > WALL_SECONDS:
-                    process.kill()
-                time.sleep(0.1)
-        lines = [line.split("\t") for line in report.read_text().splitlines()]
-        if lines and not lines[-1][2]:
-            lines[-1][2] = f"the process ended with status {process.returncode}"
-        elif process.returncode and not (lines and "MiB of memory" in lines[-1][2]):
-            raise RuntimeError(f"the fuzzer itself fails: {(directory / 'stderr').read_text()[-2000:]}")
-        report.write_text("".join("\t".join(line) + "\n" for line in lines))
-        found = [(name, int(number), said) for name, number, said in lines]
-        done = Counter(name for name, _, _ in found)
-        todo = [n for n in names if done[n] < last - first]
-        at = first + done[todo[0]] if todo else last
-    return found
+    report.touch()
+    while todo := _missing(_outcomes(report), names, first, last):
+        command = [sys.executable, __file__, "--work", str(report), str(todo[0][1]), str(last), todo[0][0]]
+        command += [name for name, start in todo[1:] if start == todo[0][1]]
+        with tempfile.TemporaryFile() as errors:
+            # The tables are tiny: threads would only wait for each other.
+            process = subprocess.Popen(command, stderr=errors, env={**os.environ, "POLARS_MAX_THREADS": "1"})
+            try:
+                _watch(process, report)
+            finally:
+                process.kill()
+                process.wait()
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")[-2000:]
+        lines = report.read_text().splitlines(keepends=True)
+        if lines and not lines[-1].endswith("\n"):  # a case was begun and not ended
+            report.write_text("".join(lines) + f"the process ended with status {process.returncode}\n")
+        elif process.returncode and not (lines and "MiB of memory" in lines[-1]):
+            raise RuntimeError(f"the fuzzer itself fails: {said}")
+    wanted = set(names)
+    return [(n, i, said) for n, i, said in _outcomes(report) if n in wanted and first <= i < last]
+
+
+def _watch(process: subprocess.Popen[bytes], report: Path) -> None:
+    """Wait for the end; a process that writes nothing for `WALL_SECONDS` is killed."""
+    seen, since = -1, time.monotonic()
+    while process.poll() is None:
+        if (size := report.stat().st_size) != seen:
+            seen, since = size, time.monotonic()
+        elif time.monotonic() - since > WALL_SECONDS:
+            process.kill()
+        time.sleep(0.1)
+
+
+def _outcomes(report: Path) -> list[tuple[str, int, str]]:
+    lines = report.read_text().splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):  # stopped from outside: this case is done again
+        lines.pop()
+        report.write_text("".join(lines))
+    return [(name, int(number), said.rstrip("\n")) for name, number, said in (line.split("\t") for line in lines)]
+
+
+def _missing(done: list[tuple[str, int, str]], names: list[str], first: int, last: int) -> list[tuple[str, int]]:
+    """Readers with cases to be done, and the first of them: the cases of a reader are done in order."""
+    ended: dict[str, set[int]] = {}
+    for name, number, _ in done:
+        ended.setdefault(name, set()).add(number)
+    starts = {n: next((i for i in range(first, last) if i not in ended.get(n, ())), last) for n in names}
+    return [(name, start) for name, start in starts.items() if start < last]
 
 
 def main() -> None:
@@ -380,27 +230,34 @@ def main() -> None:
         _work(names, int(first), int(last), Path(report))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--cases", type=int, default=100_000, help="of all readers together")
     parser.add_argument("--first", type=int, default=0, help="number of the first case of every reader")
     parser.add_argument("--only", default="", help="readers whose name contains this")
+    parser.add_argument("--report", type=Path, help="file with the outcome of every case, to go on from")
     arguments = parser.parse_args()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        names = [r.name for r in readers(directory) if arguments.only in r.name]
-        each = -(-arguments.cases // len(names))
-        outcomes = run(names, arguments.first, arguments.first + each, directory)
-    total = Counter(said if said in ("read", "refused") else "fault" for _, _, said in outcomes)
-    faults: dict[tuple[str, str], list[int]] = {}
+        names = [r.name for r in readers(Path(name)) if arguments.only in r.name]
+        last = arguments.first - (-arguments.cases // len(names))
+        outcomes = run(names, arguments.first, last, arguments.report or Path(name) / "report")
+    faults: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    counts = {name: Counter[str]() for name in names}
     for reader, number, said in outcomes:
+        counts[reader][said if said in ("read", "refused") else "faults"] += 1
         if said not in ("read", "refused"):
-            faults.setdefault((reader, said), []).append(number)
-    for name in names:
-        print(
-            f"{name:<28}", dict(Counter(said for who, _, said in outcomes if who == name and (who, said) not in faults))
-        )
-    for (reader, said), numbers in faults.items():
-        print(f"  {len(numbers)} times, first in case {numbers[0]}: {reader}: {said}")
-    print(f"{sum(total.values()):,} cases: {dict(total)}")
+            faults.setdefault((reader, said.split(":")[0]), []).append((number, said))
+    print(f"{'reader':<34} {'read':>8} {'refused':>8} {'faults':>8}")
+    for name, count in counts.items():
+        print(f"{name:<34} {count['read']:>8,} {count['refused']:>8,} {count['faults']:>8,}")
+    for (reader, _), cases in faults.items():
+        print(f"  {len(cases)} times, first in case {cases[0][0]}: {reader}: {cases[0][1]}")
+    total = sum(counts.values(), Counter[str]())
+    seconds = time.monotonic() - began
+    print(
+        f"{len(names)} readers, cases {arguments.first} to {last - 1} of each: {total.total():,} cases, "
+        f"{total['read']:,} read, {total['refused']:,} refused, {total['faults']:,} faults; "
+        f"{seconds:.0f} s, {total.total() / seconds:.0f} a second; to go on: --first {last}"
+    )
     sys.exit(bool(faults))
 
 
