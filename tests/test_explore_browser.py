@@ -448,3 +448,27 @@ def test_a_cluster_that_found_no_room_says_where_its_stars_are(
         # What is drawn is that of this cluster: its own mean velocity is the centre of its Gaussian.
         mean = page.evaluate("row => selectionOf().mean[drawnRow[row]]", small.frame["cluster"].to_list().index(name))
         assert mean == small.frame.row(by_predicate=pl.col("cluster") == name, named=True)["rv_mean"]
+
+
+def test_a_long_table_lists_its_first_rows(browser: Any, tmp_path: Path) -> None:
+    n = 1100
+    with opened(browser, write(tmp_path, made_up(n, n, galaxy=False))) as page:
+        listed = "[...document.querySelectorAll('#catalogue tbody tr')].filter(row => row.offsetParent).length"
+        assert page.evaluate(listed) == 500
+        assert f"{n:,} clusters of {n:,} shown" in page.locator("#found").inner_text()
+        assert "first 500" in page.locator("#found").inner_text()
+        # What is searched for is listed wherever it stands.
+        page.fill("#find", "Sim 1090")
+        assert page.evaluate(listed) == 1
+        page.fill("#find", "")
+        page.check("#all-rows")
+        assert page.evaluate(listed) == n
+        assert "first 500" not in page.locator("#found").inner_text()
+        page.uncheck("#all-rows")
+        page.locator("#catalogue thead button").first.click()
+        page.locator("#catalogue thead button").first.click()
+        assert page.evaluate(listed) == 500
+        names = page.evaluate(
+            "[...document.querySelectorAll('#catalogue tbody tr')].map(row => row.cells[1].dataset.v)"
+        )
+        assert names[0] == "Sim_1092"

@@ -35,6 +35,8 @@ _ESSENTIAL: Final = (
     *("cluster", "n_all", "n_rv", "rv_med", "rv_med_error", "n_feh", "feh_med", "feh_med_error"),
     *("log_age", "distance", "r_gc", "z_gc", "ecc", "note"),
 )
+#: A table of more clusters has the essential columns only, and its first 500 rows are listed unless all are asked for.
+_LONG_TABLE: Final = 1000
 #: Columns of the orbits in the table; all of them are in the downloads.
 _ORBIT_COLUMNS: Final = ("r_gc", "z_gc", "l_z", "energy", "r_peri", "r_apo", "ecc", "z_max")
 
@@ -97,6 +99,8 @@ def write_page(
     scripts = [_bokeh(), _script()]
     in_table = [c for c in schema if c.name in CATALOGUE or c.name in _ORBIT_COLUMNS]
     shown, empty = report.layout(frame, in_table)
+    if frame.height > _LONG_TABLE:
+        shown = [c for c in shown if c.name in _ESSENTIAL]
     order = {name: place for place, name in enumerate(_ESSENTIAL[:-1])} | {"note": len(shown) + len(_ESSENTIAL)}
     shown = sorted(shown, key=lambda c: order.get(c.name, len(_ESSENTIAL)))
     text = (
@@ -111,6 +115,7 @@ def write_page(
             columns=[report.head(c, essential=c.name in _ESSENTIAL) for c in shown],
             empty=empty,
             rows=report.cells(frame, shown),
+            long=frame.height > _LONG_TABLE,
             figures=[report.embed(p) for p in pictures],
             provenance=provenance,
             configuration=report.sections(provenance.get("configuration", {})),

@@ -40,7 +40,8 @@ function setUpTable() {
   makeSortable(table);
   byId("find").addEventListener("input", filter);
   byId("only").addEventListener("change", filter);
-  byId("all-columns").addEventListener("change", event => table.classList.toggle("brief", !event.target.checked));
+  byId("all-columns")?.addEventListener("change", event => table.classList.toggle("brief", !event.target.checked));
+  byId("all-rows")?.addEventListener("change", event => { table.classList.toggle("long", !event.target.checked); filter(); });
   byId("tools").addEventListener("submit", event => {
     event.preventDefault();
     const exact = matches(byId("find").value, true), shown = visible();
@@ -79,7 +80,8 @@ function filter() {
     const other = own ? null : P.names.also[row].find(name => canonical(name).includes(key));
     said += other ? `: ${P.names.shown[row]} is ${other}` : `: ${P.names.shown[row]}`;
   } else if (text && !shown.length) said += only ? ". No selected cluster has such a name" : ". No cluster here has such a name";
-  byId("found").textContent = `${said}.`;
+  const cut = byId("catalogue").classList.contains("long") && shown.length > 500;
+  byId("found").textContent = `${said}${cut ? "; the first 500 are listed" : ""}.`;
 }
 
 function mark() {
