@@ -51,7 +51,6 @@ def _run(out: Path) -> list[Reader]:
     from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS
     from melotte.schema.gradients import COMPARISON, GRADIENTS
     from melotte.simulate import SimulationSettings, simulate
-    from melotte.standalone.gradients import _config_of_run
     from melotte.standalone.publish import _read
     from melotte.store import Store
 
@@ -96,7 +95,6 @@ def _run(out: Path) -> list[Reader]:
 
     def record() -> None:
         found, _ = read_record(out)
-        _config_of_run(out)
         assert read_product(out, found, "clusters", CATALOGUE).equals(made.frame)
         _read(out, found)
         whole()

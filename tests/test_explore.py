@@ -28,7 +28,7 @@ from melotte.errors import PublishError, ReadError
 from melotte.explore import encode, names, rewrite_page, tracks
 from melotte.explore.places import places, sun_of, view_columns
 from melotte.explore.reviews import read_reviews
-from melotte.publish import Picture, write_table
+from melotte.publish import Picture, update_outputs, write_table
 from melotte.schema import CATALOGUE, MEMBER_STARS
 
 
@@ -338,11 +338,11 @@ def test_written_again(catalogue: Catalogue, tmp_path: Path) -> None:
 
 def test_the_command(catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tables = {"clusters": (catalogue.frame, CATALOGUE), "members": (catalogue.members, MEMBER_STARS)}
-    for stem, (frame, schema) in tables.items():
-        write_table(frame, schema, tmp_path / stem, ["parquet"])
+    files = [p for stem, (f, schema) in tables.items() for p in write_table(f, schema, tmp_path / stem, ["parquet"])]
     before = Elements(write(tmp_path, catalogue, simulated=True).read_text("utf-8"))
     record = json.loads((tmp_path / "provenance.json").read_text("utf-8"))
     (tmp_path / "provenance.json").write_text(json.dumps({**record, "simulated": True}))
+    update_outputs(tmp_path / "provenance.json", files, note="tables added")
     (tmp_path / "report.html").unlink()
     with pytest.raises(SystemExit) as status:
         main(["explore", str(tmp_path), "--data-dir", str(tmp_path)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -279,10 +281,32 @@ def test_the_command_on_a_finished_run_is_the_stage(finished: Path, tmp_path: Pa
     assert all(tmp_path in p.parents for p in files)
 
 
+def test_gradients_made_again_in_the_run_are_those_of_its_record(finished: Path, inputs: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (tmp_path / "other.toml").write_text(
+        '[gradients]\nfeh_error = "scatter"\nscatter = false\nx_errors = false\nmodels = ["line"]\nage_edges = []\n'
+        'predictors = ["r_gc_0_myr"]\n'
+    )
+    for _ in range(2):
+        run_gradients(run, config=tmp_path / "other.toml", jobs=1, progress=quiet)
+        again = read_back(run, data_dir=inputs)
+        assert again.gradients is not None
+        assert set(again.gradients.frame["predictor"]) == {"r_gc_0_myr"}
+        assert sum("made again by melotte gradients" in note for note in again.notes) == 1
+    (run / "tables" / "gradients.parquet").write_bytes((finished / "tables" / "gradients.parquet").read_bytes())
+    with pytest.raises(ReadError, match="not the table the run wrote"):
+        read_back(run, data_dir=inputs)
+
+
 def test_a_run_without_orbits_is_refused(finished: Path, tmp_path: Path) -> None:
     for path in finished.iterdir():
         if path.is_file() and path.stem != "orbits":
             (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ReadError, match="a table of the run is missing"):
+        run_gradients(tmp_path, jobs=1, progress=quiet)
+    record = json.loads((tmp_path / "provenance.json").read_text())
+    record["outputs"] = [item for item in record["outputs"] if not item["file"].startswith("orbits")]
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
     with pytest.raises(ReadError, match="no orbits"):
         run_gradients(tmp_path, jobs=1, progress=quiet)
     with pytest.raises(ReadError, match="no finished run"):

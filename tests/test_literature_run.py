@@ -13,7 +13,7 @@ from melotte.delivery import deliver, read_back
 from melotte.demonstration import CONFIG as DEMO
 from melotte.literature import compare, load_resolver, open_listing
 from melotte.pipeline import compute
-from melotte.publish import read_table
+from melotte.publish import read_table, update_outputs
 from melotte.randomness import Streams
 from melotte.schema import CATALOGUE, MEMBER_STARS
 from melotte.schema.literature import COMPARISON, LEDGER, OFFSETS, PROBLEMS
@@ -119,9 +119,11 @@ def praesepe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalogue = compute(DEMO | {"figures": {"largest": 0, "formats": ["png"]}}, data_dir=inputs, jobs=1)
     deliver(catalogue, out)
     largest = catalogue.largest(1)[0]
-    for stem, schema in (("clusters", CATALOGUE), ("members", MEMBER_STARS)):
-        table = read_table(out / f"{stem}.parquet", schema)
-        table.with_columns(pl.col("cluster").replace(largest, "NGC_2632")).write_parquet(out / f"{stem}.parquet")
+    files = [out / "clusters.parquet", out / "members.parquet"]
+    for path, schema in zip(files, (CATALOGUE, MEMBER_STARS), strict=True):
+        table = read_table(path, schema)
+        table.with_columns(pl.col("cluster").replace(largest, "NGC_2632")).write_parquet(path)
+    update_outputs(out / "provenance.json", files, note="a cluster was renamed")
     return out
 
 

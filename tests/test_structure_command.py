@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tomllib
@@ -176,9 +177,9 @@ def run(folder: Path) -> Path:
     galaxy = GalaxyConfig(draws=0, velocity="uncorrected")
     orbits = dynamics(clusters, settings=galaxy, rng=Streams(1)).frame
     catalogue = CATALOGUE.conform(clusters)
-    publish.write_table(catalogue, CATALOGUE, out / "clusters", ["parquet"])
-    publish.write_table(orbits, DYNAMICS, out / "orbits", ["parquet"])
-    publish.write_table(MEMBER_STARS.empty(), MEMBER_STARS, out / "members", ["parquet"])
+    files = publish.write_table(catalogue, CATALOGUE, out / "clusters", ["parquet"])
+    files += publish.write_table(orbits, DYNAMICS, out / "orbits", ["parquet"])
+    files += publish.write_table(MEMBER_STARS.empty(), MEMBER_STARS, out / "members", ["parquet"])
     settings = parse(
         {
             "survey": {"adapter": "lamost", "file": "x.csv"},
@@ -193,7 +194,7 @@ def run(folder: Path) -> Path:
     )
     now = datetime.now(UTC)
     publish.write_provenance(
-        out / "provenance.json", inputs=[], config=settings.resolved(), steps=[], notes=[], outputs=[],
+        out / "provenance.json", inputs=[], config=settings.resolved(), steps=[], notes=[], outputs=files,
         started=now, finished=now, simulated=True,
     )  # fmt: skip
     return out
@@ -214,6 +215,11 @@ def test_a_finished_run_gets_its_structure(run: Path) -> None:
 def test_a_run_without_orbits_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("clusters.parquet", "members.parquet", "provenance.json"):
         shutil.copy(run / name, tmp_path / name)
+    assert call(tmp_path) == 2
+    assert "a table of the run is missing" in capsys.readouterr().err
+    record = json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))
+    record["outputs"] = [item for item in record["outputs"] if item["file"] != "orbits.parquet"]
+    (tmp_path / "provenance.json").write_text(json.dumps(record), encoding="utf-8")
     assert call(tmp_path) == 2
     assert "this run has no orbits" in capsys.readouterr().err
     assert not (tmp_path / "tables").exists()

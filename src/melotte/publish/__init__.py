@@ -3,7 +3,7 @@
 from .about import About
 from .citation import citation_text, write_citation
 from .paper import published_columns, write_paper_table
-from .provenance import InputFile, write_provenance
+from .provenance import InputFile, update_outputs, write_provenance
 from .report import Picture, write_report
 from .tables import FORMATS, read_table, write_table
 
@@ -15,6 +15,7 @@ __all__ = [
     "citation_text",
     "published_columns",
     "read_table",
+    "update_outputs",
     "write_citation",
     "write_paper_table",
     "write_provenance",

@@ -118,6 +118,34 @@ def write_provenance(
     return record
 
 
+def update_outputs(path: Path, files: Sequence[Path], *, note: str) -> None:
+    """Give files that were made again, or added, by a later command their place in the record of a run.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The record, from `write_provenance`.
+    files : sequence of pathlib.Path
+        What was written, below the directory of the record.
+    note : str
+        Says by what; noted once.
+
+    Raises
+    ------
+    PublishError
+        If there is no such record, or it cannot be written.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        new = {str(item["file"]): item for item in (_file(_relative(p, path.parent), p) for p in files)}
+        kept = [item for item in record["outputs"] if item["file"] not in new]
+        record["outputs"] = sorted([*kept, *new.values()], key=lambda item: str(item["file"]))
+        record["notes"] = list(dict.fromkeys([*record["notes"], note]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PublishError(f"not the record of a run: {error}", where=path) from error
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
 def step_record(step: Step) -> dict[str, Any]:
     """A step as plain data: came in, what was lost and why, went on."""
     lost = {reason: count for reason, count in step.lost.items() if count}

@@ -10,6 +10,7 @@ import polars as pl
 
 from .. import figures, publish
 from ..config import LiteratureConfig, load_section
+from ..delivery import read_product, read_record
 from ..errors import ConfigError
 from ..literature import (
     Listing,
@@ -76,7 +77,7 @@ def run_compare(
     resolver = load_resolver(data_dir=data_dir)
     frame: pl.DataFrame | None = None
     if run.is_dir():
-        frame = publish.read_table(run / "clusters.parquet", CATALOGUE)
+        frame = read_product(run, read_record(run)[0], "clusters", CATALOGUE)
         ours = from_catalogue(frame)
     else:
         ours = open_listing(str(source), resolver, data_dir=data_dir)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from .. import config as configuration
 from .. import figures, publish
 from ..config import Config, FiguresConfig, GradientsConfig, RunConfig, load_section
+from ..delivery import has_product, read_product, read_record
 from ..errors import ConfigError, ReadError
 from ..gradients import GradientsResult, analyse, cluster_table
 from ..publish.gradients import write_gradients
@@ -66,12 +66,13 @@ def run_gradients(
         If the configuration or the table is wrong, or no group carries any model.
     """
     folder = Path(source)
-    run = folder.is_dir()
-    settings, drawing, seed = _settings(config, folder if run else None)
-    if run:
-        frame = _frame_of_run(folder)
+    if folder.is_dir():
+        record, recorded = read_record(folder)
+        settings, drawing, seed = _settings(config, recorded)
+        frame = _frame_of_run(folder, record)
         target = out or folder
     else:
+        settings, drawing, seed = _settings(config, None)
         if out is None:
             raise ConfigError("where do the results go?", where="--out", expected="a directory")
         frame = read_gradients_table(source, settings, data_dir=data_dir)
@@ -89,40 +90,31 @@ def run_gradients(
     for number, (stem, (draw, _)) in enumerate(drawings.items(), start=1):
         files += figures.save(draw(), target / "figures" / stem, drawing.formats)
         progress("figures", number, len(drawings))
+    if target.resolve() == folder.resolve():
+        note = "the metallicity distribution was made again by melotte gradients"
+        publish.update_outputs(folder / "provenance.json", files, note=note)
     return result, files
 
 
-def _settings(config: Path | None, run: Path | None) -> tuple[GradientsConfig, FiguresConfig, int]:
+def _settings(config: Path | None, recorded: Config | None) -> tuple[GradientsConfig, FiguresConfig, int]:
     if config is not None:
         gradients = load_section(config, "gradients", GradientsConfig)
         return gradients, load_section(config, "figures", FiguresConfig), load_section(config, "run", RunConfig).seed
-    if run is None:
+    if recorded is None:
         return GradientsConfig(), FiguresConfig(), RunConfig().seed
-    recorded = _config_of_run(run)
     return recorded.gradients or GradientsConfig(), recorded.figures, recorded.run.seed
 
 
-def _config_of_run(run: Path) -> Config:
-    path = run / "provenance.json"
-    again = "make one: melotte run CONFIG --out DIR"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return configuration.parse(record["configuration"], where=path)
-    except FileNotFoundError as error:
-        raise ReadError("no finished run here", where=run, expected="provenance.json", hint=again) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"not the record of a run: {error}", where=path, hint=again) from error
-
-
-def _frame_of_run(run: Path) -> pl.DataFrame:
-    catalogue = publish.read_table(run / "clusters.parquet", CATALOGUE)
-    if not (run / "orbits.parquet").is_file():
+def _frame_of_run(run: Path, record: Mapping[str, Any]) -> pl.DataFrame:
+    if not has_product(record, "orbits"):
         raise ReadError(
             "this run has no orbits",
             where=run,
             expected="orbits.parquet and snapshots.parquet",
             hint="add a [galaxy] section to its configuration and run again",
         )
-    orbits = publish.read_table(run / "orbits.parquet", DYNAMICS)
-    snapshots = publish.read_table(run / "snapshots.parquet", SNAPSHOTS)
-    return cluster_table(catalogue, orbits, snapshots)
+    return cluster_table(
+        read_product(run, record, "clusters", CATALOGUE),
+        read_product(run, record, "orbits", DYNAMICS),
+        read_product(run, record, "snapshots", SNAPSHOTS),
+    )
