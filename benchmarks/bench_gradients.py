@@ -13,12 +13,14 @@ import argparse
 import os
 import resource
 import time
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import emcee
 import numpy as np
 import polars as pl
+from results import record
 
 from melotte.config import GradientsConfig
 from melotte.gradients import fit_table
@@ -76,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--legacy", action="store_true")
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
     parser.add_argument("--plain-steps", type=int, default=500, help="steps of the plain call; scaled up to 10,000")
     options = parser.parse_args()
     frame = table()
@@ -86,18 +89,20 @@ def main() -> None:
     }
     if options.legacy:
         runs["legacy: 300 walkers x 10,000 steps"] = GradientsConfig(legacy="fu2022")
+    measured = {}
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {options.jobs} processes")
     for name, settings in runs.items():
         jobs = 1 if name.startswith("exact") else options.jobs
         begin, cpu = time.perf_counter(), processor_time()
         result = fit_table(frame, settings=settings, rng=Streams(1), jobs=jobs)
         seconds = time.perf_counter() - begin
+        measured[name] = (seconds, processor_time() - cpu)
         worst = result.frame
         print(
             f"{name}: {len(result.fits)} fits in {seconds:.1f} s (comparison of models included); "
             f"{sum(f.posterior.converged for f in result.fits)} converged, "
             f"ESS >= {worst['ess'].min():.0f}, R-hat <= {worst['r_hat'].max():.4f}, "
-            f"{processor_time() - cpu:.1f} s of processor time"
+            f"{measured[name][1]:.1f} s of processor time"
         )
     seconds = plain(frame, 53, 300, options.plain_steps)
     one = seconds * 10_000 / options.plain_steps
@@ -105,6 +110,11 @@ def main() -> None:
         f"plain emcee, 300 walkers: {options.plain_steps} steps in {seconds:.1f} s, so 10,000 in {one:.0f} s "
         f"and 48 such fits in {48 * one / 60:.0f} min"
     )
+    for name, (wall, cpu) in measured.items():
+        peer = {"peer": "emcee, default call, 300 walkers x 10,000 steps (scaled)", "peer_seconds": 48 * one}
+        record(
+            options.json, f"48 metallicity fits; {name}", seconds=wall, cpu_seconds=cpu, **peer, ratio=48 * one / wall
+        )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ import argparse
 import os
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
+from results import record
 
 from melotte.montecarlo import DrawStatistics, statistics
 from melotte.randomness import Streams
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="only the small problem")
     parser.add_argument("--jobs", type=int, default=2, help="threads of the kernel")
     parser.add_argument("--no-numpy", action="store_true", help="skip the comparison")
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
     arguments = parser.parse_args()
 
     start = time.perf_counter(), time.process_time()
@@ -85,7 +88,8 @@ def main() -> None:
             lambda p=problem: statistics(*p, rng=Streams(0), draws=DRAWS, jobs=arguments.jobs),
         )
         assert isinstance(found, DrawStatistics)
-        print(f"  peak memory of the process {peak_mib():.0f} MiB")
+        memory = peak_mib()
+        print(f"  peak memory of the process {memory:.0f} MiB")
         timed(
             "kernel without medians (selection pass)",
             lambda p=problem: statistics(*p, rng=Streams(0), draws=DRAWS, jobs=arguments.jobs, median=False),
@@ -94,6 +98,15 @@ def main() -> None:
             continue
         plain, numpy_time = timed("plain numpy per cluster", lambda p=problem: plain_numpy(*p[:3], DRAWS))
         pull = (found.median - plain[2]) / np.hypot(found.median_sd, plain[3]) * np.sqrt(DRAWS)
+        record(
+            arguments.json,
+            f"Monte-Carlo means and medians, {len(problem[0]):,} stars in {n_clusters:,} clusters, {DRAWS:,} draws",
+            seconds=kernel,
+            mib=memory,
+            peer="numpy, cluster by cluster",
+            peer_seconds=numpy_time,
+            ratio=numpy_time / kernel,
+        )
         print(f"  ratio {numpy_time / kernel:.1f}; medians differ by {pull.std():.2f} Monte-Carlo errors (1 expected)")
 
 

@@ -22,6 +22,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402  (the thread counts above have to come first)
+from results import record  # noqa: E402
 
 SPAN = 500.0
 LIMIT = 1e-6
@@ -228,6 +229,7 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=386)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--skip-stage", action="store_true")
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
     arguments = parser.parse_args()
     x, v = sample(arguments.orbits)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {arguments.orbits} orbits")
@@ -249,6 +251,13 @@ def main() -> None:
         except PackageNotFoundError:
             number = "?"
         rate, worst = found
+        record(
+            arguments.json,
+            f"{arguments.orbits:,} orbits of 500 Myr, energy error below 1e-6",
+            rate=f"{ours:,.0f} orbits/s",
+            peer=f"{label} {number}: {rate:,.0f} orbits/s",
+            ratio=ours / rate,
+        )
         print(
             f"{label + ' ' + number:42s} {rate:8.0f} orbits/s   max |dE/E| {worst:.1e}   melotte is {ours / rate:.1f} x"
         )

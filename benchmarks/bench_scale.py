@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import record
 
 CLUSTERS, MEMBERS, SPECTRA = 7_000, 1_300_000, 10_000_000
 CHUNK = 500_000
@@ -245,7 +246,8 @@ def main() -> None:
     parser.add_argument("--fractions", type=float, nargs="+", default=[0.1, 1 / 3, 1.0])
     parser.add_argument("--jobs", type=int, nargs="+", default=[2])
     parser.add_argument("--isochrones", help="file of isochrones: giants are then told by them instead of log g")
-    parser.add_argument("--json", type=Path, help="write the numbers here too")
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
+    parser.add_argument("--stages", type=Path, help="write every stage of every run to this file")
     parser.add_argument("--measure", type=Path, help="run the inputs in this directory in this process")
     arguments = parser.parse_args()
     if arguments.measure:
@@ -270,9 +272,19 @@ def main() -> None:
             result = json.loads(done.stdout) | {"fraction": fraction, "jobs": jobs, "inputs": sizes}
             show(f"{sizes['members']:,} members, {sizes['spectra']:,} spectra, --jobs {jobs}", result)
             results.append(result)
-    if arguments.json:
+    for r in results:
+        sizes = r["inputs"]
+        record(
+            arguments.json,
+            f"whole run with orbits, {sizes['clusters']:,} clusters, {sizes['members']:,} members, "
+            f"{sizes['spectra']:,} spectra, --jobs {r['jobs']}",
+            seconds=r["wall_s"],
+            cpu_seconds=r["cpu_s"],
+            mib=r["peak_MiB"],
+        )
+    if arguments.stages:
         machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-        arguments.json.write_text(json.dumps({"machine": machine, "runs": results}, indent=1))
+        arguments.stages.write_text(json.dumps({"machine": machine, "runs": results}, indent=1))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from results import record
 
 ROWS = 6_500_000
 CHUNK = 250_000
@@ -156,6 +157,7 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--measure", action="store_true", help="read the file DIRECTORY in this process")
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.directory)))
@@ -164,6 +166,12 @@ def main() -> None:
     for kind, path in generate(arguments.directory, arguments.rows).items():
         command = [sys.executable, __file__, str(path.resolve()), "--measure"]
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ).stdout)
+        record(
+            arguments.json,
+            f"reading {result['rows']:,} rows of LAMOST, {kind}",
+            seconds=result["seconds"],
+            mib=result["peak_MiB"],
+        )
         print(
             f"{kind:8s} {path.stat().st_size / 2**20:6.0f} MiB file: {result['rows']:,} rows in {result['seconds']} s, "
             f"peak {result['peak_MiB']:.0f} MiB (after imports {result['start_MiB']:.0f})"

@@ -10,11 +10,13 @@ clusters, one after another, the shared parameters given; a vectorised likelihoo
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
+from pathlib import Path
 
 import emcee
 import numpy as np
+from results import record
 
 from melotte.config import VelocityModelConfig
 from melotte.velocity.likelihood import velocity_prior
@@ -78,8 +80,12 @@ def sample(data: Stars, k: int, survey: Survey, settings: VelocityModelConfig) -
 
 
 def main() -> None:
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 386
-    sampled = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clusters", nargs="?", type=int, default=386)
+    parser.add_argument("sampled", nargs="?", type=int, default=8)
+    parser.add_argument("--json", type=Path, help="append the numbers to this file")
+    arguments = parser.parse_args()
+    n, sampled = arguments.clusters, arguments.sampled
     settings = VelocityModelConfig()
     data = clusters(n, 7570 / 386, seed=1)
     prior = velocity_prior(settings)
@@ -120,6 +126,15 @@ def main() -> None:
     ours = time.process_time() - cpu
     n_stars = int(sum(np.diff(data.offsets)[chosen]))
     print(f"  {sampled} clusters, {n_stars} stars: model {ours:.3f} s, emcee {emcee_time:.1f} s of processor time")
+    record(
+        arguments.json,
+        f"velocity model of {sampled} clusters, {n_stars} stars",
+        cpu_seconds=ours,
+        peer=f"emcee, {WALKERS} walkers x {BURN + STEPS:,} steps, vectorised",
+        peer_seconds=emcee_time,
+        ratio=emcee_time / ours,
+        basis="processor",
+    )
     print(f"  ratio {emcee_time / ours:.0f}; autocorrelation time up to {longest:.0f} steps of {STEPS}")
     print(f"  percentiles differ by at most {worst:.3f} of the 68 % interval")
 
