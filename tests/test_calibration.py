@@ -152,7 +152,7 @@ def test_a_wrong_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_the_intervals_of_the_model_cover():
-    """Issue 9: over 2,000 simulated clusters or more the 68 % intervals of RV and [Fe/H] cover 65-71 %."""
+    """Over 2,000 simulated clusters or more the 68 % intervals of RV and [Fe/H] cover 65-71 %."""
     settings = CalibrationConfig()
     measured = [measure(name, survey, seed=settings.seed) for name, survey in settings.surveys().items()]
     table = coverage_table(pl.concat(m.values for m in measured), settings.star_bins)

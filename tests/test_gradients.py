@@ -22,7 +22,7 @@ from melotte.gradients import Model, age_groups, evaluate, fit_group, fit_table
 from melotte.gradients.comparison import loo, waic
 from melotte.gradients.fit import Fit
 from melotte.gradients.groups import Sample, predictor, prepare
-from melotte.gradients.models import SLOPE, Problem, _true_x
+from melotte.gradients.models import FRACTION, SLOPE, WIDTH, Problem, _true_x
 from melotte.gradients.proposals import whole_half
 from melotte.gradients.sampling import Settings, sample
 from melotte.publish import FORMATS, read_table
@@ -214,11 +214,11 @@ def test_processes_do_not_change_the_result() -> None:
     assert one.equals(two)
 
 
-def injected(shape: Any, number: int) -> tuple[Sample, Any]:
+def injected(shape: Any, number: int, *, outliers: bool = False) -> tuple[Sample, Any]:
     """A simulated data set with errors in x and an intrinsic scatter of 0.06 dex, and its true parameters.
 
-    Slopes and knee of the shapes with a knee come from their priors: an interval with a proper prior covers the truth
-    with its probability on average over the prior, not for each truth.
+    Slopes and knee of the shapes with a knee, fraction and width of the outliers come from their priors: an interval
+    with a proper prior covers the truth with its probability on average over the prior, not for each truth.
     """
     rng = np.random.default_rng(10_000 + number)
     x = rng.uniform(7, 16, 60)
@@ -230,17 +230,22 @@ def injected(shape: Any, number: int) -> tuple[Sample, Any]:
         truth[1:-1] = SLOPE / problem.width * rng.standard_normal(len(truth) - 2)
         truth[-1] = problem.origin + problem.width * rng.uniform(*problem.knees)
     y = evaluate(shape, truth[None], x)[0] + np.hypot(e, 0.06) * rng.standard_normal(60)
-    return replace(seen, y=y), np.array([*truth, 0.06])
+    if not outliers:
+        return replace(seen, y=y), np.array([*truth, 0.06])
+    fraction, width = rng.uniform(0, FRACTION), float(np.exp(rng.uniform(*np.log(WIDTH))))
+    y += np.where(rng.random(60) < fraction, width, 0.0) * rng.standard_normal(60)
+    return replace(seen, y=y), np.array([*truth, 0.06, fraction, width])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
-def test_injected_truth_is_covered(shape: Any) -> None:
-    """500 simulated data sets of known gradient, knee and scatter: 68 % intervals cover 63-73 %."""
+@pytest.mark.parametrize(("shape", "outliers"), [*((shape, False) for shape in SHAPES), ("line", True)])
+def test_injected_truth_is_covered(shape: Any, outliers: bool) -> None:
+    """500 simulated data sets of known gradient, knee, scatter, outliers: 68 % intervals cover 63-73 %."""
     covered, pull = [], []
     for number in range(500):
-        s, truth = injected(shape, number)
-        post = sample(Problem(Model(shape, scatter=True), s), Settings(ess=500.0, r_hat=1.05), Streams(number), "x")
+        s, truth = injected(shape, number, outliers=outliers)
+        problem = Problem(Model(shape, scatter=True, outliers=outliers), s)
+        post = sample(problem, Settings(ess=500.0, r_hat=1.05), Streams(number), "x")
         covered.append((post.p16 <= truth) & (truth <= post.p84))
         pull.append((post.median - truth) / post.sd)
     assert 0.63 <= np.mean(covered) <= 0.73
