@@ -9,6 +9,7 @@ from .literature import LiteratureConfig, ZeroPointsConfig
 from .measurements import (
     MetallicityConfig,
     MetallicityModelConfig,
+    MixtureConfig,
     StarsConfig,
     TrendConfig,
     VelocityConfig,
@@ -30,6 +31,7 @@ __all__ = [  # noqa: RUF022
     "CrossmatchConfig",
     "DaskConfig",
     "StarsConfig",
+    "MixtureConfig",
     "VelocityModelConfig",
     "VelocityConfig",
     "ZeroPointConfig",

@@ -18,29 +18,41 @@ class StarsConfig(Settings):
     combine: Literal["mean", "best"] = "mean"
 
 
-class VelocityModelConfig(Settings):
-    """``[velocity.likelihood]``: priors of the mixture model of the velocities (docs: calibration).
+class MixtureConfig(Settings):
+    """What the mixture models of velocity and [Fe/H] have in common (docs: calibration).
 
     What all clusters share has a log-normal (fractions: logit-normal) prior given by its median and the standard
     deviation of its natural logarithm (logit), ``_width``; a width of 0 fixes it.
     """
 
-    #: Scale of the half-normal prior of the dispersion: open clusters have 0.3-1.2 km/s (Soubiran et al. 2018, A&A 619,
-    #: A155, have a median of about 1 km/s, errors included).
-    dispersion: Speed = u.Quantity(1.0, "km/s")
+    #: Scale of the half-normal prior of the dispersion within a cluster.
+    dispersion: u.Quantity
     #: Factor on the published errors, and what is added to them in quadrature.
     error_scale: Annotated[float, Field(gt=0)] = 1.0
     error_scale_width: Annotated[float, Field(ge=0)] = 0.3
-    error_floor: Speed = u.Quantity(1.0, "km/s")
+    error_floor: u.Quantity
     error_floor_width: Annotated[float, Field(ge=0)] = 1.0
     #: Probability that a star of membership probability 1 is a field star, and the power of that probability.
     unlisted: Annotated[float, Field(gt=0, lt=1)] = 0.02
     unlisted_width: Annotated[float, Field(ge=0)] = 1.0
     trust: Annotated[float, Field(gt=0)] = 1.0
     trust_width: Annotated[float, Field(ge=0)] = 0.5
-    #: Standard deviation of field stars about the cluster: that of the thin disc, 35-40 km/s in U (Bensby et al. 2003).
-    field_width: Speed = u.Quantity(40.0, "km/s")
+    #: Standard deviation of field stars about the cluster.
+    field_width: u.Quantity
     field_width_width: Annotated[float, Field(ge=0)] = 0.3
+    #: The survey's parameters are fitted to clusters with so many stars together, chosen by their names.
+    fit_stars: Annotated[int, Field(ge=100)] = 6000
+
+
+class VelocityModelConfig(MixtureConfig):
+    """``[velocity.likelihood]``: priors of the mixture model of the velocities, besides those of `MixtureConfig`."""
+
+    #: Open clusters have 0.3-1.2 km/s (Soubiran et al. 2018, A&A 619, A155, have a median of about 1 km/s, errors
+    #: included).
+    dispersion: Speed = u.Quantity(1.0, "km/s")
+    error_floor: Speed = u.Quantity(1.0, "km/s")
+    #: That of the thin disc, 35-40 km/s in U (Bensby et al. 2003).
+    field_width: Speed = u.Quantity(40.0, "km/s")
     #: Mean of the clusters' binary fractions (Raghavan et al. 2010: 44 %), and a + b of their beta distribution.
     binary_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.44
     binary_fraction_width: Annotated[float, Field(ge=0)] = 0.5
@@ -52,8 +64,6 @@ class VelocityModelConfig(Settings):
     #: What all stars of a cluster share, a plate's offset for example: prior (half-normal scale) where a reference
     #: survey measures it, the value itself where not.
     shared_error: Speed = u.Quantity(0.5, "km/s")
-    #: The survey's parameters are fitted to clusters with so many stars together, chosen by their names.
-    fit_stars: Annotated[int, Field(ge=100)] = 6000
 
 
 class VelocityConfig(Settings):
@@ -77,23 +87,14 @@ class ZeroPointConfig(Settings):
     minimum_stars: Annotated[int, Field(ge=2)] = 10
 
 
-class MetallicityModelConfig(Settings):
-    """``[metallicity.likelihood]``: priors of the mixture model of [Fe/H]; see ``[velocity.likelihood]``."""
+class MetallicityModelConfig(MixtureConfig):
+    """``[metallicity.likelihood]``: priors of the mixture model of [Fe/H], besides those of `MixtureConfig`."""
 
     #: Open clusters are homogeneous to 0.03 dex (Bovy 2016, ApJ 817, 49).
     dispersion: Abundance = u.Quantity(0.03, "dex")
-    error_scale: Annotated[float, Field(gt=0)] = 1.0
-    error_scale_width: Annotated[float, Field(ge=0)] = 0.3
     error_floor: Abundance = u.Quantity(0.05, "dex")
-    error_floor_width: Annotated[float, Field(ge=0)] = 1.0
-    unlisted: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    unlisted_width: Annotated[float, Field(ge=0)] = 1.0
-    trust: Annotated[float, Field(gt=0)] = 1.0
-    trust_width: Annotated[float, Field(ge=0)] = 0.5
     #: Spread of [Fe/H] in the solar neighbourhood: 0.2 dex (Casagrande et al. 2011, A&A 530, A138).
     field_width: Abundance = u.Quantity(0.2, "dex")
-    field_width_width: Annotated[float, Field(ge=0)] = 0.3
-    fit_stars: Annotated[int, Field(ge=100)] = 6000
 
 
 class TrendConfig(Settings):
