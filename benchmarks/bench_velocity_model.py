@@ -19,7 +19,7 @@ import numpy as np
 from results import record
 
 from melotte.config import VelocityModelConfig
-from melotte.velocity.likelihood import velocity_prior
+from melotte.velocity.likelihood import mixture_prior
 from melotte.velocity.likelihood_binaries import orbital_velocities, profile
 from melotte.velocity.likelihood_fit import Model
 from melotte.velocity.likelihood_parameters import Stars, Survey
@@ -88,7 +88,7 @@ def main() -> None:
     n, sampled = arguments.clusters, arguments.sampled
     settings = VelocityModelConfig()
     data = clusters(n, 7570 / 386, seed=1)
-    prior = velocity_prior(settings)
+    prior = mixture_prior(settings)
     warm = Model(data.take(np.arange(3)), prior, jobs=1)  # compiles, or loads what was compiled before
     warm.membership(0, warm.fit(), warm.posterior(0, prior.centre))
 

@@ -21,7 +21,7 @@ from melotte.pipeline import compute
 from melotte.randomness import Streams
 from melotte.simulate import SimulationSettings, simulate
 from melotte.velocity import select, share, velocity_model, with_shared_error
-from melotte.velocity.likelihood import velocity_prior
+from melotte.velocity.likelihood import mixture_prior
 from melotte.velocity.likelihood_binaries import (
     K_KMS,
     offset_distribution,
@@ -38,7 +38,7 @@ from science_tables import stars
 
 Array = NDArray[np.float64]
 SURVEY = Survey(1.1, 1.5, 0.03, 0.8, 40.0, 0.44)
-PRIOR = velocity_prior(VelocityModelConfig())
+PRIOR = mixture_prior(VelocityModelConfig())
 FIXED = replace(PRIOR, width=Survey(0, 0, 0, 0, 0, 0))
 
 

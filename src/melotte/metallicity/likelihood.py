@@ -6,32 +6,7 @@ import polars as pl
 
 from ..config import MetallicityModelConfig
 from ..stars import has_valid_error
-from ..velocity.likelihood import MixtureResult, mixture
-from ..velocity.likelihood_parameters import Prior, Survey
-
-
-def metallicity_prior(settings: MetallicityModelConfig) -> Prior:
-    """The priors of the settings, in dex; there are no binaries."""
-    return Prior(
-        centre=Survey(
-            settings.error_scale,
-            float(settings.error_floor.value),
-            settings.unlisted,
-            settings.trust,
-            float(settings.field_width.value),
-            0.5,
-        ),
-        width=Survey(
-            settings.error_scale_width,
-            settings.error_floor_width,
-            settings.unlisted_width,
-            settings.trust_width,
-            settings.field_width_width,
-            0.0,
-        ),
-        dispersion=float(settings.dispersion.value),
-        binaries=False,
-    )
+from ..velocity.likelihood import MixtureResult, mixture, mixture_prior
 
 
 def metallicity_model(stars: pl.DataFrame, *, settings: MetallicityModelConfig, jobs: int = 1) -> MixtureResult:
@@ -59,7 +34,7 @@ def metallicity_model(stars: pl.DataFrame, *, settings: MetallicityModelConfig, 
         pl.coalesce("rv_probability", "probability").alias("probability"),
         pl.lit(1.0).alias("root_mass"),
     )
-    return mixture(used, "feh", metallicity_prior(settings), fit_stars=settings.fit_stars, jobs=jobs)
+    return mixture(used, "feh", mixture_prior(settings), fit_stars=settings.fit_stars, jobs=jobs)
 
 
 def model_columns(result: MixtureResult) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import polars as pl
 
-from ..config import VelocityModelConfig
+from ..config import MixtureConfig, VelocityModelConfig
 from ..stars import has_valid_error
 from .likelihood_binaries import primary_masses
 from .likelihood_fit import Model
@@ -125,8 +125,9 @@ def some_clusters(names: Sequence[str], sizes: IntArray, wanted: int) -> IntArra
     return np.sort(order[: int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1])
 
 
-def velocity_prior(settings: VelocityModelConfig) -> Prior:
-    """The priors of the settings, in km/s."""
+def mixture_prior(settings: MixtureConfig) -> Prior:
+    """The priors of the settings, in the unit of the quantity; only velocities have binaries."""
+    binaries = settings if isinstance(settings, VelocityModelConfig) else None
     return Prior(
         centre=Survey(
             settings.error_scale,
@@ -134,7 +135,7 @@ def velocity_prior(settings: VelocityModelConfig) -> Prior:
             settings.unlisted,
             settings.trust,
             float(settings.field_width.value),
-            settings.binary_fraction,
+            binaries.binary_fraction if binaries else 0.5,
         ),
         width=Survey(
             settings.error_scale_width,
@@ -142,10 +143,11 @@ def velocity_prior(settings: VelocityModelConfig) -> Prior:
             settings.unlisted_width,
             settings.trust_width,
             settings.field_width_width,
-            settings.binary_fraction_width,
+            binaries.binary_fraction_width if binaries else 0.0,
         ),
         dispersion=float(settings.dispersion.value),
-        concentration=settings.binary_concentration,
+        concentration=binaries.binary_concentration if binaries else Prior.concentration,
+        binaries=binaries is not None,
     )
 
 
@@ -185,7 +187,7 @@ def velocity_model(
     used = used.select("cluster", "source_id", "rv", "rv_error", "probability").with_columns(
         pl.Series("root_mass", np.cbrt(mass))
     )
-    return mixture(used, "rv", velocity_prior(settings), fit_stars=settings.fit_stars, jobs=jobs, keep=keep)
+    return mixture(used, "rv", mixture_prior(settings), fit_stars=settings.fit_stars, jobs=jobs, keep=keep)
 
 
 def model_columns(result: MixtureResult) -> pl.DataFrame:
