@@ -15,6 +15,7 @@ import polars as pl
 
 from .errors import PublishError, ReadError
 from .publish.files import PART, replacing, sha256, write_text
+from .publish.folder import clear_folders
 from .result import Step
 
 #: Held by the run that writes to a directory.
@@ -32,7 +33,7 @@ class Product:
 
 
 @contextmanager
-def exclusive(directory: str | Path | None) -> Iterator[None]:
+def exclusive(directory: str | Path | None, *, create: bool = True) -> Iterator[None]:
     """Keep other runs out of a directory; what a killed run left half-written there is removed.
 
     The lock is the operating system's (`filelock`): it ends with the process that holds it, however that ends. The
@@ -41,14 +42,16 @@ def exclusive(directory: str | Path | None) -> Iterator[None]:
     Parameters
     ----------
     directory : path or None
-        Made if it is not there. Nothing happens if None.
+        Nothing happens if None.
+    create : bool
+        Make the directory if it is not there; otherwise nothing happens then.
 
     Raises
     ------
     PublishError
         If another run is writing there, or nothing can be written there.
     """
-    if directory is None:
+    if directory is None or not (create or Path(directory).is_dir()):
         yield
         return
     from filelock import FileLock, Timeout
@@ -70,6 +73,7 @@ def exclusive(directory: str | Path | None) -> Iterator[None]:
         for folder in (directory, *(directory / name for name in ("stages", "tables", "figures"))):
             for left in folder.glob(f"{PART}*"):
                 _remove(left)
+        clear_folders(directory)
         yield
     finally:
         lock.release()

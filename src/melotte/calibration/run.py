@@ -14,6 +14,7 @@ import polars as pl
 from .. import figures, publish
 from ..config import MetallicityConfig, StarsConfig, VelocityConfig, load_section
 from ..figures.calibration import coverage, selection_quality
+from ..store import exclusive
 from .measure import Measured, measure
 from .page import write_page
 from .settings import CalibrationConfig
@@ -94,6 +95,19 @@ def calibrate(
     """
     started = datetime.now(UTC)
     settings, sections = _settings(config)
+    with exclusive(out):
+        return _calibrate(settings, sections, out, jobs=jobs, progress=progress, started=started)
+
+
+def _calibrate(
+    settings: CalibrationConfig,
+    sections: dict[str, Any],
+    out: Path,
+    *,
+    jobs: int | None,
+    progress: Progress | None,
+    started: datetime,
+) -> Calibration:
     surveys = settings.surveys()
     measured: list[Measured] = []
     for number, (name, simulation) in enumerate(surveys.items()):

@@ -21,5 +21,8 @@ def explore(
     """
     from ..delivery import read_back
     from ..explore import rewrite_page
+    from ..store import exclusive
 
-    say(str(rewrite_page(out, read_back(out, data_dir=data_dir))))
+    with exclusive(out, create=False):
+        page = rewrite_page(out, read_back(out, data_dir=data_dir))
+    say(str(page))

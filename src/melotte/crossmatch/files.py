@@ -14,8 +14,9 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,43 @@ def match_files(
         return MatchReport(output, survey.n_rows, gaia.n_rows, n_pairs, 0, len(bands), len(bands))
 
     parts = output.with_name(f"{output.name}.parts")
-    parts.mkdir(parents=True, exist_ok=True)
+    with _alone(parts, output):
+        return _match(survey, gaia, output, parts, bands, identity, radius_arcsec, gaia_release, threads, progress)
+
+
+@contextmanager
+def _alone(parts: Path, output: Path) -> Iterator[None]:
+    """Keep other matches out of the folder of the finished bands."""
+    from filelock import FileLock, Timeout
+
+    try:
+        parts.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(parts / "lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise CrossmatchError(
+            "another match is writing this file", where=output, hint="wait for it to end, or choose another --out"
+        ) from error
+    except OSError as error:
+        raise CrossmatchError(f"cannot be written: {error.strerror}", where=parts) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _match(
+    survey: Files,
+    gaia: Files,
+    output: Path,
+    parts: Path,
+    bands: list[tuple[float, float]],
+    identity: str,
+    radius_arcsec: float,
+    gaia_release: str,
+    threads: int | None,
+    progress: Progress | None,
+) -> MatchReport:
     files = [parts / f"band-{i:05d}.parquet" for i in range(len(bands))]
     done = [is_complete(path, identity) for path in files]
     n_read = 0

@@ -27,7 +27,11 @@ def parquet_sink(path: Path) -> Iterator[Sink]:
     import pyarrow.parquet as pq
 
     writer: pq.ParquetWriter | None = None
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".parquet")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=".parquet")
+    except OSError as error:
+        raise PublishError(f"cannot be written: {error.strerror}", where=path) from error
     os.close(handle)
 
     def write(frame: pl.DataFrame) -> None:

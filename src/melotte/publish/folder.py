@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..errors import PublishError
 from .files import sha256, write_text
 
 MANIFEST = "MANIFEST"
+#: In the names of temporary folders, between that of the folder and a random one.
+_PART, _LOCK = ".part-", "lock"
 
 
 @contextmanager
@@ -43,7 +47,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        clear_folders(path.parent, path.name)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{_PART}", dir=path.parent))
+        lock = FileLock(temporary / _LOCK)
+        lock.acquire()
     except OSError as error:
         raise PublishError(
             f"cannot be written: {error.strerror}", where=path, hint="choose another folder with --to"
@@ -65,6 +72,42 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise PublishError(f"cannot be written: {error}", where=path, hint="is the disk full?") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        lock.release()
+
+
+def clear_folders(directory: Path, name: str | None = None) -> None:
+    """Remove the temporary folders of processes that were killed; an earlier folder found in one gets its name again.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Where the folders lie.
+    name : str, optional
+        Only those of the folder of this name.
+
+    Raises
+    ------
+    PublishError
+        If an earlier folder cannot get its name again.
+    """
+    for left in sorted(directory.glob(f".*{_PART}*")):
+        final = left.with_name(left.name[1:].rpartition(_PART)[0])
+        if not left.is_dir() or left.is_symlink() or name not in (None, final.name):
+            continue
+        lock = FileLock(left / _LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except (Timeout, OSError):  # its process is at work, or has just removed it
+            continue
+        try:
+            # Killed between the two moves: the new folder is whole, but whether it was to be the last is not known.
+            if (left / "old").is_dir() and not final.exists():
+                (left / "old").rename(final)
+            shutil.rmtree(left, ignore_errors=True)
+        except OSError as error:
+            raise PublishError(f"cannot be put back: {error.strerror}", where=final, hint=f"it is in {left}") from error
+        finally:
+            lock.release()
 
 
 def contents(folder: Path) -> list[dict[str, str | int]]:

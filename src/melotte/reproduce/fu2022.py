@@ -18,6 +18,7 @@ from ..pipeline import compute
 from ..publish.files import sha256
 from ..randomness import Streams
 from ..result import Step
+from ..store import exclusive
 from . import counts, disc, literature, members, metallicity, orbits, pictures, products, stars, summary
 from .inputs import Inputs, read_inputs, star_config
 from .judge import Finding, table
@@ -105,13 +106,30 @@ def reproduce_fu2022(
         raise ConfigError("no such directory", where=mirror, expected="the local mirror given as --data-dir")
     threads = jobs or os.cpu_count() or 1
     progress("inputs", 0, None)
+    with exclusive(out, create=False):
+        pass  # another run there is said before anything is read
     inputs = read_inputs(mirror)
     member_table = members.find_members(member_file, columns=member_columns, data_dir=mirror)
     if member_table is not None:
         entry = {members.DATASET: (member_table.path, sha256(member_table.path))}
         inputs = replace(inputs, files={**inputs.files, **entry})
-    rng = Streams(settings.seed)
+    with exclusive(out), exclusive(out / "stars"):
+        return _reproduce(
+            inputs, member_table, out, settings=settings, threads=threads, progress=progress, started=started
+        )
 
+
+def _reproduce(
+    inputs: Inputs,
+    member_table: members.MemberTable | None,
+    out: Path,
+    *,
+    settings: ReproduceConfig,
+    threads: int,
+    progress: Progress,
+    started: datetime,
+) -> Reproduction:
+    rng = Streams(settings.seed)
     run, basis, files = _stars(inputs, member_table, out, settings, threads, progress)
     progress("literature", 0, 1)
     found = literature.review(inputs, until=dt.date.fromisoformat(settings.until))

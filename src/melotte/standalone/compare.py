@@ -25,6 +25,7 @@ from ..literature import (
 from ..literature.listing import column_stem
 from ..schema import CATALOGUE, Schema
 from ..schema.literature import COMPARISON, LEDGER, OFFSETS, PROBLEMS
+from ..store import exclusive
 
 _QUANTITIES = {"rv": figures.RV, "feh": figures.FEH}
 
@@ -72,15 +73,28 @@ def run_compare(
     MelotteError
         If two catalogues have no quantity in common.
     """
-    settings = LiteratureConfig() if config is None else load_section(config, "literature", LiteratureConfig)
     run = Path(source)
+    with exclusive(out or (run if run.is_dir() else None), create=False):
+        settings = LiteratureConfig() if config is None else load_section(config, "literature", LiteratureConfig)
+        return _compare(run, names, out, until=until, settings=settings, data_dir=data_dir)
+
+
+def _compare(
+    run: Path,
+    names: Sequence[str],
+    out: Path | None,
+    *,
+    until: date | None,
+    settings: LiteratureConfig,
+    data_dir: Path | None,
+) -> tuple[Review, list[Path]]:
     resolver = load_resolver(data_dir=data_dir)
     frame: pl.DataFrame | None = None
     if run.is_dir():
         frame = read_product(run, read_record(run)[0], "clusters", CATALOGUE)
         ours = from_catalogue(frame)
     else:
-        ours = open_listing(str(source), resolver, data_dir=data_dir)
+        ours = open_listing(str(run), resolver, data_dir=data_dir)
         if out is None:
             raise ConfigError("where do the results go?", where="--out", expected="a directory")
     target = out or run
@@ -94,6 +108,11 @@ def run_compare(
         settings=compare_settings(settings),
         ledger=ledger_settings(settings),
     )
+    with exclusive(target):
+        return found, _write(found, ours, settings, target)
+
+
+def _write(found: Review, ours: Listing, settings: LiteratureConfig, target: Path) -> list[Path]:
     files = _write_tables(found, ours, settings.few, target / "tables")
     for quantity, comparisons in found.comparisons.items():
         frames = {title: comparison.frame for title, comparison in comparisons.items()}
@@ -101,7 +120,7 @@ def run_compare(
             frames, quantity=_QUANTITIES[quantity], few=settings.few, ours_label=ours.name, mark_few=quantity == "feh"
         )
         files += figures.save(figure, target / "figures" / f"literature_{quantity}")
-    return found, files
+    return files
 
 
 def _write_tables(found: Review, ours: Listing, few: int, folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from ..gradients import GradientsResult, analyse, cluster_table
 from ..publish.gradients import write_gradients
 from ..randomness import Streams
 from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS
+from ..store import exclusive
 from .gradients_input import join_tables, read_gradients_table
 from .progress import Progress
 
@@ -66,34 +67,41 @@ def run_gradients(
         If the configuration or the table is wrong, or no group carries any model.
     """
     folder = Path(source)
-    if folder.is_dir():
-        record, recorded = read_record(folder)
-        settings, drawing, seed = _settings(config, recorded)
-        frame = _frame_of_run(folder, record)
-        target = out or folder
-    else:
-        settings, drawing, seed = _settings(config, None)
-        if out is None:
-            raise ConfigError("where do the results go?", where="--out", expected="a directory")
-        frame = read_gradients_table(source, settings, data_dir=data_dir)
-        target = out
-    frame = join_tables(frame, join, settings, data_dir=data_dir)
-    result = analyse(
-        frame,
-        settings=settings,
-        rng=Streams(seed),
-        jobs=jobs or os.cpu_count() or 1,
-        progress=lambda done, total: progress("fits", done, total),
-    )
+    target = out or (folder if folder.is_dir() else None)
+    if target is None:
+        raise ConfigError("where do the results go?", where="--out", expected="a directory")
+    with exclusive(target, create=False):  # a run's own directory from the first table read on
+        if folder.is_dir():
+            record, recorded = read_record(folder)
+            settings, drawing, seed = _settings(config, recorded)
+            frame = _frame_of_run(folder, record)
+        else:
+            settings, drawing, seed = _settings(config, None)
+            frame = read_gradients_table(source, settings, data_dir=data_dir)
+        frame = join_tables(frame, join, settings, data_dir=data_dir)
+        with exclusive(target):
+            result = analyse(
+                frame,
+                settings=settings,
+                rng=Streams(seed),
+                jobs=jobs or os.cpu_count() or 1,
+                progress=lambda done, total: progress("fits", done, total),
+            )
+            return result, _write(result, target, drawing, progress, of_run=target.resolve() == folder.resolve())
+
+
+def _write(
+    result: GradientsResult, target: Path, drawing: FiguresConfig, progress: Progress, *, of_run: bool
+) -> list[Path]:
     files = write_gradients(result, target / "tables")
     drawings = figures.gradient_drawings(result)
     for number, (stem, (draw, _)) in enumerate(drawings.items(), start=1):
         files += figures.save(draw(), target / "figures" / stem, drawing.formats)
         progress("figures", number, len(drawings))
-    if target.resolve() == folder.resolve():
+    if of_run:
         note = "the metallicity distribution was made again by melotte gradients"
-        publish.update_outputs(folder / "provenance.json", files, note=note)
-    return result, files
+        publish.update_outputs(target / "provenance.json", files, note=note)
+    return files
 
 
 def _settings(config: Path | None, recorded: Config | None) -> tuple[GradientsConfig, FiguresConfig, int]:

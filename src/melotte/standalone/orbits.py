@@ -14,6 +14,7 @@ from ..errors import MelotteError, ReadError
 from ..galaxy import DynamicsResult, dynamics, parquet_sink
 from ..randomness import Streams
 from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
+from ..store import exclusive
 from .progress import Progress
 
 
@@ -59,17 +60,18 @@ def run_orbits(
     if config is not None:
         settings = load_section(config, "galaxy", GalaxyConfig)
         seed = load_section(config, "run", RunConfig).seed
-    with nullcontext() if draws is None else parquet_sink(draws) as sink:
+    clusters = read_orbit_input(table)
+    with exclusive(out), nullcontext() if draws is None else parquet_sink(draws) as sink:
         result = dynamics(
-            read_orbit_input(table),
+            clusters,
             settings=settings,
             rng=Streams(seed),
             jobs=jobs or os.cpu_count() or 1,
             progress=lambda done, total: progress("orbits", done, total),
             sink=sink,
         )
-    files = publish.write_table(result.frame, DYNAMICS, out / "orbits")
-    files += publish.write_table(result.snapshots, SNAPSHOTS, out / "snapshots")
+        files = publish.write_table(result.frame, DYNAMICS, out / "orbits")
+        files += publish.write_table(result.snapshots, SNAPSHOTS, out / "snapshots")
     return result, files
 
 

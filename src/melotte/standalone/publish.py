@@ -28,6 +28,7 @@ from ..publish.submission import Product, Submission, write_aas, write_cds
 from ..result import Step
 from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS, Schema
 from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from ..store import exclusive
 from .progress import Progress
 
 #: Tables of a run and where they lie in it; the first two are always there.
@@ -93,8 +94,13 @@ def run_publish(
     ReadError
         If the directory holds no finished run, or its tables are not those of its record.
     PublishError
-        If a file cannot be written or does not read back equal.
+        If a file cannot be written or does not read back equal, or another run is writing to the directory.
     """
+    with exclusive(out, create=False):
+        return _publish(out, to=to, config=config, hats=hats, progress=progress)
+
+
+def _publish(out: Path, *, to: Path | None, config: Path | None, hats: bool, progress: Progress) -> Publication:
     record, settings = read_record(out)
     said = settings.publish if config is None else load_section(config, "publish", PublishConfig)
     frames = _read(out, record)

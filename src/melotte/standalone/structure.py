@@ -19,6 +19,7 @@ from ..publish.files import write_text
 from ..publish.structure import write_structure
 from ..randomness import Streams
 from ..schema import CATALOGUE, Column, Schema, from_qtable
+from ..store import exclusive
 from ..structure import Structure, analyse, read_sightlines, read_wave
 from .orbits import ORBIT_INPUT
 from .progress import Progress
@@ -75,16 +76,22 @@ def run_structure(
     ConfigError, SchemaError
         If the configuration or the table is wrong.
     """
-    if source.is_dir():
-        found, target = _from_run(source, config, data_dir), out or source
-    elif out is None:
+    target = out or (source if source.is_dir() else None)
+    if target is None:
         raise ConfigError("where do the results go?", where="--out", expected="a directory")
-    else:
-        found, target = _from_table(source, config, jobs), out
+    with exclusive(target, create=False):  # a run's own directory from the first table read on
+        found = _from_run(source, config, data_dir) if source.is_dir() else _from_table(source, config, jobs)
+        progress("structure", 0, 3)
+        sightlines = read_sightlines(found.settings.clouds, data_dir=data_dir)
+        wave = read_wave(found.settings.wave, data_dir=data_dir)
+        with exclusive(target):
+            return _analyse(found, sightlines, wave, target, progress)
+
+
+def _analyse(
+    found: _Input, sightlines: pl.DataFrame, wave: pl.DataFrame, target: Path, progress: Progress
+) -> tuple[Structure, list[Path]]:
     settings = found.settings
-    progress("structure", 0, 3)
-    sightlines = read_sightlines(settings.clouds, data_dir=data_dir)
-    wave = read_wave(settings.wave, data_dir=data_dir)
     result = analyse(
         found.clusters,
         found.orbits,

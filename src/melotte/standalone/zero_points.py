@@ -16,6 +16,7 @@ from ..literature import Network, member_measurements, solve, solve_settings
 from ..members import read_members
 from ..schema.literature import SOLUTIONS, SURVEY_PAIRS
 from ..stars import assign, combine
+from ..store import exclusive
 from ..surveys import open_survey
 from .progress import Progress
 
@@ -126,6 +127,8 @@ def run_zero_points(
     """
     settings = ZeroPointsConfig() if config is None else load_section(config, "zero_points", ZeroPointsConfig)
     formats = (FiguresConfig() if config is None else load_section(config, "figures", FiguresConfig)).formats
+    with exclusive(out, create=False):
+        pass  # another run there is said now, not when the work is done
     listed = read_members(settings.members, data_dir=data_dir).frame
     stars: dict[str, pl.DataFrame] = {}
     notes: list[str] = []
@@ -134,10 +137,11 @@ def run_zero_points(
         stars[name] = _members_of(survey, listed, settings, data_dir, notes)
         progress("surveys", number, len(settings.surveys))
     found = zero_points(stars, reference=reference or settings.reference, settings=settings, notes=notes)
-    files = publish.write_table(found.frame, SOLUTIONS, out / "tables" / "zero_points")
-    files += publish.write_table(found.pairs, SURVEY_PAIRS, out / "tables" / "survey_pairs")
-    figure = figures.survey_matrix(found.networks["together"])
-    return found, files + figures.save(figure, out / "figures" / "zero_points", formats)
+    with exclusive(out):
+        files = publish.write_table(found.frame, SOLUTIONS, out / "tables" / "zero_points")
+        files += publish.write_table(found.pairs, SURVEY_PAIRS, out / "tables" / "survey_pairs")
+        figure = figures.survey_matrix(found.networks["together"])
+        return found, files + figures.save(figure, out / "figures" / "zero_points", formats)
 
 
 def _members_of(
