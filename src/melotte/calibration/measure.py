@@ -15,73 +15,29 @@ from ..pipeline import compute
 from ..randomness import Streams
 from ..simulate import SimulatedSurvey, SimulationSettings, simulate
 
+_Interval = tuple[pl.Expr, pl.Expr, pl.Expr]
+
+
+def _symmetric(name: str) -> _Interval:
+    value, error = pl.col(name), pl.col(f"{name}_error")
+    return value, value - error, value + error
+
+
+def _percentiles(name: str) -> _Interval:
+    return pl.col(name), pl.col(f"{name}_p16"), pl.col(f"{name}_p84")
+
+
 #: Statistic -> value, limits of its 68 % interval, number of stars behind it, truth, unit. ``value +- error`` where the
 #: catalogue gives a symmetric error, the percentiles of the posterior where it is the model's.
 STATISTICS: dict[str, tuple[pl.Expr, pl.Expr, pl.Expr, str, str, str]] = {
-    "RV median of the clip": (
-        pl.col("rv_med"),
-        pl.col("rv_med") - pl.col("rv_med_error"),
-        pl.col("rv_med") + pl.col("rv_med_error"),
-        "n_rv",
-        "rv",
-        "km / s",
-    ),
-    "RV mean of the clip": (
-        pl.col("rv_mean"),
-        pl.col("rv_mean") - pl.col("rv_mean_error"),
-        pl.col("rv_mean") + pl.col("rv_mean_error"),
-        "n_rv",
-        "rv",
-        "km / s",
-    ),
-    "RV of the model": (
-        pl.col("rv_model"),
-        pl.col("rv_model_p16"),
-        pl.col("rv_model_p84"),
-        "n_valid",
-        "rv",
-        "km / s",
-    ),
-    "[Fe/H] median of the clip": (
-        pl.col("feh_med"),
-        pl.col("feh_med") - pl.col("feh_med_error"),
-        pl.col("feh_med") + pl.col("feh_med_error"),
-        "n_feh",
-        "feh",
-        "dex",
-    ),
-    "[Fe/H] mean of the clip": (
-        pl.col("feh_mean"),
-        pl.col("feh_mean") - pl.col("feh_mean_error"),
-        pl.col("feh_mean") + pl.col("feh_mean_error"),
-        "n_feh",
-        "feh",
-        "dex",
-    ),
-    "[Fe/H] of the model": (
-        pl.col("feh_model"),
-        pl.col("feh_model_p16"),
-        pl.col("feh_model_p84"),
-        "n_feh",
-        "feh",
-        "dex",
-    ),
-    "RV dispersion of the model": (
-        pl.col("rv_dispersion"),
-        pl.col("rv_dispersion_p16"),
-        pl.col("rv_dispersion_p84"),
-        "n_valid",
-        "dispersion",
-        "km / s",
-    ),
-    "binary fraction of the model": (
-        pl.col("binary_fraction"),
-        pl.col("binary_fraction_p16"),
-        pl.col("binary_fraction_p84"),
-        "n_valid",
-        "binary",
-        "",
-    ),
+    "RV median of the clip": (*_symmetric("rv_med"), "n_rv", "rv", "km / s"),
+    "RV mean of the clip": (*_symmetric("rv_mean"), "n_rv", "rv", "km / s"),
+    "RV of the model": (*_percentiles("rv_model"), "n_valid", "rv", "km / s"),
+    "[Fe/H] median of the clip": (*_symmetric("feh_med"), "n_feh", "feh", "dex"),
+    "[Fe/H] mean of the clip": (*_symmetric("feh_mean"), "n_feh", "feh", "dex"),
+    "[Fe/H] of the model": (*_percentiles("feh_model"), "n_feh", "feh", "dex"),
+    "RV dispersion of the model": (*_percentiles("rv_dispersion"), "n_valid", "dispersion", "km / s"),
+    "binary fraction of the model": (*_percentiles("binary_fraction"), "n_valid", "binary", ""),
 }
 
 
