@@ -6,6 +6,7 @@ import math
 import shutil
 import struct
 import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,32 @@ def test_fits_says_what_its_columns_are(tmp_path: Path) -> None:
         assert header[f"TNULL{keys['long']}"] == -(2**63) + 1
         assert data["long"].tolist() == [2**63 - 1, -(2**63) + 1, -(2**63)]
         assert math.isnan(data["real"][1])
+
+
+@pytest.mark.parametrize(
+    ("form", "display"),
+    [
+        ("%+08.4f", "F8.4"),
+        ("%9.0f", "F9.0"),
+        ("%13.5e", "E13.5"),
+        ("%12.6g", "G12.6"),
+        ("%-9e", "E9.6"),
+        ("%g", None),
+        ("", None),
+    ],
+)
+def test_fits_says_how_a_number_is_shown(tmp_path: Path, form: str, display: str | None) -> None:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    schema = Schema("shown", "One number", (Column("x", "float64", "", "", "A number", format=form),))
+    frame = pl.DataFrame({"x": [0.25, None]})
+    [path] = write_table(frame, schema, tmp_path / "t", ("fits",))
+    assert fits.getheader(path, 1).get("TDISP1") == display
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Table.read(path)["x"][0] == 0.25
+    assert read_table(path, schema).equals(frame)
 
 
 def test_votable_says_what_its_columns_are(tmp_path: Path) -> None:

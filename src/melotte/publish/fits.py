@@ -7,6 +7,7 @@ is not printable ASCII is written with backslash escapes, which TESCn = 'backsla
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,8 +50,9 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, about: About) -> None
                 warnings.simplefilter("ignore", UnitsWarning)
                 unit = "dex" if column.unit == "dex" else Unit(column.unit).to_string("fits")
             header[f"TUNIT{i}"] = unit
-        if column.format.startswith("%"):
-            header[f"TDISP{i}"] = _display(column.format)
+        display = _display(column.format)
+        if display is not None:
+            header[f"TDISP{i}"] = display
         for key, value in plan.keywords.items():
             header[f"{key}{i}"] = value
         header[f"TUCD{i}"] = column.ucd
@@ -125,10 +127,13 @@ def _values(series: pl.Series, column: Column, plan: _Plan) -> np.ndarray:
     return filled(series, column, missing).astype(plan.dtype)
 
 
-def _display(fmt: str) -> str:
-    """``%9.4f`` as ``F9.4``."""
-    body, kind = fmt.lstrip("%").lstrip("+-0 "), fmt[-1]
-    return {"d": "I", "f": "F", "e": "E"}[kind] + body[:-1]
+def _display(fmt: str) -> str | None:
+    """``%9.4f`` as ``F9.4``; None without a width, which TDISPn must have."""
+    found = re.fullmatch(r"%[-+ 0]*([1-9]\d*)(?:\.(\d+))?([dfeg])", fmt)
+    if found is None:
+        return None
+    width, decimals, kind = found.groups()
+    return f"I{width}" if kind == "d" else f"{kind.upper()}{width}.{decimals or 6}"  # 6: printf's own
 
 
 def _ascii(text: str) -> str:
