@@ -10,11 +10,11 @@ import polars as pl
 
 from .. import publish
 from ..config import GalaxyConfig, RunConfig, load_section
-from ..errors import MelotteError, ReadError
 from ..galaxy import DynamicsResult, dynamics, parquet_sink
 from ..randomness import Streams
-from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema, from_qtable
+from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Column, Schema
 from ..store import exclusive
+from .input_table import read_input
 from .progress import Progress
 
 
@@ -108,17 +108,4 @@ def read_orbit_input(path: Path) -> pl.DataFrame:
     SchemaError
         If a column has the wrong type or unit, or ``cluster`` is missing.
     """
-    from astropy.table import Table
-
-    if not path.is_file():
-        raise ReadError("no such file", where=path)
-    try:
-        if path.suffix == ".parquet":
-            frame = ORBIT_INPUT.conform(pl.read_parquet(path), where=path)
-        else:
-            frame = from_qtable(Table.read(path), ORBIT_INPUT, where=path)
-    except MelotteError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:  # astropy's readers raise many types on damaged files
-        raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
-    return frame.select(c for c in frame.columns if c == "cluster" or frame[c].null_count() < frame.height)
+    return read_input(path, ORBIT_INPUT)

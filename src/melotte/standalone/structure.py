@@ -11,16 +11,17 @@ import polars as pl
 from .. import datasets, figures, publish
 from ..config import FiguresConfig, GalaxyConfig, RunConfig, StructureConfig, load_section
 from ..delivery import read_back
-from ..errors import ConfigError, MelotteError, ReadError
+from ..errors import ConfigError, ReadError
 from ..figures.structure_3d import wave_3d
 from ..figures.structure_set import structure_drawings
 from ..galaxy import dynamics
 from ..publish.files import write_text
 from ..publish.structure import write_structure
 from ..randomness import Streams
-from ..schema import CATALOGUE, Column, Schema, from_qtable
+from ..schema import CATALOGUE, Column, Schema
 from ..store import exclusive
 from ..structure import Structure, analyse, read_sightlines, read_wave
+from .input_table import read_input
 from .orbits import ORBIT_INPUT
 from .progress import Progress
 
@@ -190,18 +191,5 @@ def read_structure_input(path: Path) -> pl.DataFrame:
     SchemaError
         If a column has the wrong type or unit, or ``cluster`` is missing.
     """
-    from astropy.table import Table
-
-    if not path.is_file():
-        raise ReadError("no such file", where=path, expected="a table, or the directory of a finished run")
-    try:
-        if path.suffix == ".parquet":
-            frame = STRUCTURE_INPUT.conform(pl.read_parquet(path), where=path)
-        else:
-            frame = from_qtable(Table.read(path), STRUCTURE_INPUT, where=path)
-    except MelotteError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:  # astropy's readers raise many types on damaged files
-        raise ReadError(f"cannot be read: {error}", where=path, expected="FITS, VOTable, ECSV or Parquet") from error
-    needed = ("cluster", "log_age")
-    return frame.select(c for c in frame.columns if c in needed or frame[c].null_count() < frame.height)
+    expected = "a table, or the directory of a finished run"
+    return read_input(path, STRUCTURE_INPUT, always=("cluster", "log_age"), expected=expected)
