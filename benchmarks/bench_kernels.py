@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
-from results import record
+from results import peak_mib, record
 
 from melotte.montecarlo import DrawStatistics, statistics
 from melotte.randomness import Streams
@@ -49,11 +48,6 @@ def plain_numpy(values: np.ndarray, errors: np.ndarray, offsets: np.ndarray, dra
         means, medians = x.mean(axis=1), np.median(x, axis=1)
         out[:, k] = means.mean(), means.std(ddof=1), medians.mean(), medians.std(ddof=1)
     return out
-
-
-def peak_mib() -> float:
-    """Largest resident set of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def timed(label: str, run: object) -> tuple[object, float]:

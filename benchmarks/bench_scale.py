@@ -23,34 +23,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import record
+from lamost_file import COLUMNS, header
+from results import peak_mib, record
 
 CLUSTERS, MEMBERS, SPECTRA = 7_000, 1_300_000, 10_000_000
 CHUNK = 500_000
 SEED = 7
-#: The columns of a LAMOST file that the adapter reads, and some that it skips.
-COLUMNS = {
-    "obsid": "K",
-    "designation": "19A",
-    "mjd": "J",
-    "ra": "D",
-    "dec": "D",
-    "snrg": "E",
-    "snri": "E",
-    "class": "6A",
-    "subclass": "8A",
-    "z": "D",
-    "gaia_source_id": "19A",
-    "fibertype": "6A",
-    "teff": "E",
-    "teff_err": "E",
-    "logg": "E",
-    "logg_err": "E",
-    "feh": "E",
-    "feh_err": "E",
-    "rv": "E",
-    "rv_err": "E",
-}
+#: The columns of a LAMOST file that the adapter reads, and some that it skips; the numbers of so many spectra are long.
+_USED = (
+    *("designation", "mjd", "ra", "dec", "snrg", "snri", "class", "subclass", "z", "gaia_source_id", "fibertype"),
+    *("teff", "teff_err", "logg", "logg_err", "feh", "feh_err", "rv", "rv_err"),
+)
+SURVEY = {"obsid": "K"} | {name: COLUMNS[name] for name in _USED}
 
 
 # --- the simulated sky ---------------------------------------------------------------------------------------------
@@ -61,8 +45,6 @@ def generate(directory: Path, fraction: float) -> dict[str, int]:
     note = directory / "sizes.json"
     if note.exists():
         return dict(json.loads(note.read_text()))
-    from astropy.io import fits
-
     from melotte.randomness import Streams
     from melotte.simulate import SimulationSettings, simulate
 
@@ -83,12 +65,10 @@ def generate(directory: Path, fraction: float) -> dict[str, int]:
     sky.clusters.write_csv(directory / "clusters.csv")
     sky.reference.write_parquet(directory / "reference.parquet")
     rows = max(wanted[2], sky.spectra.height)
-    table = fits.BinTableHDU.from_columns([fits.Column(n, f) for n, f in COLUMNS.items()], nrows=0)
-    table.header["NAXIS2"] = rows
-    dtype = np.dtype(table.columns.dtype).newbyteorder(">")
+    text, dtype = header(rows, SURVEY)
     shuffled = np.random.default_rng(SEED).permutation(rows)  # row of the file -> member spectrum, if there is one
     with (directory / "dr8_like.fits").open("wb") as file:
-        file.write((fits.PrimaryHDU().header.tostring() + table.header.tostring()).encode())
+        file.write(text)
         for data in _rows(sky.spectra, sky.clusters, shuffled, dtype):
             file.write(data.tobytes())
         file.write(b"\0" * (-rows * dtype.itemsize % 2880))
@@ -171,12 +151,6 @@ class Meter:
                 return original(*args, **kwargs)
 
         setattr(owner, name, measured)
-
-
-def peak_mib() -> float:
-    """Peak resident memory (MiB) since the last reset (Linux)."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def _reset_peak() -> None:

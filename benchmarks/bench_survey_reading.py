@@ -12,7 +12,6 @@ import argparse
 import gzip
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -20,60 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from results import record
+from lamost_file import header
+from results import peak_mib, record
 
 ROWS = 6_500_000
 CHUNK = 250_000
-COLUMNS = {
-    "obsid": "J",
-    "uid": "16A",
-    "gp_id": "K",
-    "designation": "19A",
-    "obsdate": "10A",
-    "lmjd": "J",
-    "mjd": "J",
-    "planid": "20A",
-    "spid": "J",
-    "fiberid": "J",
-    "ra_obs": "D",
-    "dec_obs": "D",
-    "snru": "E",
-    "snrg": "E",
-    "snrr": "E",
-    "snri": "E",
-    "snrz": "E",
-    "class": "6A",
-    "subclass": "8A",
-    "z": "D",
-    "z_err": "D",
-    "ps_id": "K",
-    "gaia_source_id": "19A",
-    "gaia_g_mean_mag": "E",
-    "tsource": "16A",
-    "fibertype": "6A",
-    "ra": "D",
-    "dec": "D",
-    "teff": "E",
-    "teff_err": "E",
-    "logg": "E",
-    "logg_err": "E",
-    "feh": "E",
-    "feh_err": "E",
-    "rv": "E",
-    "rv_err": "E",
-    "alpha_m": "E",
-    "alpha_m_err": "E",
-}
-
-
-def header(rows: int) -> tuple[bytes, np.dtype]:
-    """Primary and table header of the FITS file, and the type of a row."""
-    from astropy.io import fits
-
-    table = fits.BinTableHDU.from_columns([fits.Column(n, f) for n, f in COLUMNS.items()], nrows=0)
-    table.header["NAXIS2"] = rows
-    text = fits.PrimaryHDU().header.tostring() + table.header.tostring()
-    return text.encode(), np.dtype(table.columns.dtype).newbyteorder(">")
 
 
 def chunks(rows: int, dtype: np.dtype) -> Iterator[np.ndarray]:
@@ -120,22 +70,13 @@ def generate(directory: Path, rows: int) -> dict[str, Path]:
         for number, data in enumerate(chunks(rows, dtype)):
             plain.write(data.tobytes())
             packed.write(data.tobytes())
-            native = {n: data[n].astype(data[n].dtype.newbyteorder("=")) for n in COLUMNS}
+            native = {n: data[n].astype(data[n].dtype.newbyteorder("=")) for n in data.dtype.names}
             frame = pl.DataFrame({n: v.astype(str) if v.dtype.kind == "S" else v for n, v in native.items()})
             table.write(frame.write_csv(separator="|", include_header=number == 0).encode())
         padding = b"\0" * (-rows * dtype.itemsize % 2880)
         plain.write(padding)
         packed.write(padding)
     return names
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process; getrusage alone also counts the parent's before the exec (Linux)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def measure(path: Path) -> dict[str, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,12 @@ def record(
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     rows.append({k: v for k, v in locals().items() if k not in {"path", "rows"} and v is not None})
     path.write_text(json.dumps(rows, indent=1))
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process; getrusage alone also counts the parent's before the exec (Linux)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
