@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .core import Column, Schema
-from .definitions import CLUSTER, _col
+from .definitions import CLUSTER
+from .definitions.columns import real
 
 
 def _c(name: str, label: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
-    return _col(name, unit, ucd, description, fmt, label=label, **more)
+    return real(name, unit, ucd, description, fmt, label=label, **more)
 
 
 _QUANTITIES: tuple[Column, ...] = (
