@@ -26,8 +26,8 @@ class Archive:
     """What the server sends, and what it was asked for.
 
     ``script`` is consumed one item a request: ``ok``, an HTTP status, ``("cut", n)`` (full length announced, the
-    connection closed after n bytes), ``ignore-range`` (200 and the whole body whatever was asked). Once it is empty
-    everything is ``ok``.
+    connection closed after n bytes), ``("stall", n)`` (nothing more after n bytes until ``go_on`` is set),
+    ``ignore-range`` (200 and the whole body whatever was asked). Once it is empty everything is ``ok``.
     """
 
     body: bytes = b""
@@ -37,6 +37,7 @@ class Archive:
     asked: list[dict[str, str]] = field(default_factory=list)
     posted: list[str] = field(default_factory=list)
     url: str = ""
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         step = self.script.pop(0) if self.script else "ok"
@@ -62,6 +63,9 @@ class Archive:
         handler.end_headers()
         part = self.body[begin:]
         handler.wfile.write(part[: step[1]] if isinstance(step, tuple) else part)
+        if isinstance(step, tuple) and step[0] == "stall":
+            handler.wfile.flush()
+            self.go_on.wait(60)
 
 
 @contextmanager
@@ -124,8 +128,9 @@ def get(cache: Path, **kwargs: Any) -> Path:
 
 
 def left(cache: Path) -> set[str]:
-    """Names of the files in the cache, without the lock."""
-    return {path.name for path in cache.rglob("*") if path.is_file() and not path.name.endswith(".lock")}
+    """Names of the files in the cache, without the lock and the checksum."""
+    known = (".lock", ".sha256.json")
+    return {path.name for path in cache.rglob("*") if path.is_file() and not path.name.endswith(known)}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import DatasetError
 from . import download as http
 from .check import PART, verify
+from .checksums import check_note, note_of, write_note
 from .find import cache_directory
 from .model import ManualSource, Record, UrlSource, VizierSource, record
 
@@ -117,6 +118,7 @@ def _fetch_one(item: Record, root: Path, display: Progress, *, force: bool) -> P
             if not force and (there := _already(item, root)) is not None:
                 return there
             _get(item, target, display)
+            write_note(target, item.name)
             return target
     except OSError as error:
         raise DatasetError(
@@ -129,12 +131,15 @@ def _already(item: Record, root: Path) -> Path | None:
         path = root / name
         if path.is_file():
             try:
+                check_note(path, item.name)
                 verified = verify(path, item)
             except DatasetError as error:
                 log.warning("%s in the cache is not usable and is fetched again: %s", item.name, error.found)
                 continue
             for note in verified.notes:
                 log.warning(note)
+            if not isinstance(item.source, ManualSource) and not note_of(path).exists():
+                write_note(path, item.name)
             return path
     return None
 
@@ -163,6 +168,8 @@ def _get(item: Record, target: Path, display: Progress) -> None:
         ) from error
     for note in verified.notes:
         log.warning(note)
+    # Without a checksum for a moment: never with that of another file.
+    note_of(target).unlink(missing_ok=True)
     part.replace(target)
 
 

@@ -35,11 +35,7 @@ class _Resumption:
         self.url = url
         self.part = part
         self.note = part.with_name(part.name + ".json")
-        self.known: dict[str, Any] = {}
-        try:
-            self.known = json.loads(self.note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.known = {}
+        self.known: dict[str, Any] = _read(self.note)
         # Without a validator or a length nothing ties the bytes on disk to the bytes to come.
         safe = self.known.get("url") == url and (self.known.get("validator") or self.known.get("total"))
         if not (safe and part.is_file()):
@@ -88,6 +84,17 @@ class _Resumption:
     def forget(self) -> None:
         self.note.unlink(missing_ok=True)
         self.known = {}
+
+
+def _read(note: Path) -> dict[str, Any]:
+    """What was noted; nothing if it is not what `_Resumption.accept` writes."""
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        validator, total = known["validator"], known["total"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    plain = validator is None or (isinstance(validator, str) and validator.isascii() and validator.isprintable())
+    return known if plain and (total is None or type(total) is int) else {}
 
 
 def discard(part: Path) -> None:

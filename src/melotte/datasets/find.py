@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from ..errors import DatasetError
+from .checksums import check_note
 from .model import ManualSource, Record, record, records
 
 ENVIRONMENT = "MELOTTE_DATA_DIR"
@@ -70,7 +71,7 @@ def locate(name_or_path: str | Path, *, data_dir: Path | str | None = None) -> P
     Raises
     ------
     DatasetError
-        Naming the file, the places looked at and the command that gets it.
+        Naming the file, the places looked at and the command that gets it; or if it was fetched and has changed since.
     """
     text = os.fspath(name_or_path)
     item = records().get(text)
@@ -87,6 +88,8 @@ def locate(name_or_path: str | Path, *, data_dir: Path | str | None = None) -> P
         places.append(Path.cwd() / path)
     for place in places:
         if _is_file(place):
+            if item is not None:
+                check_note(place, item.name)
             return place
     raise _not_found(text, item, places)
 
