@@ -20,6 +20,7 @@ from melotte.galaxy import dynamics
 from melotte.randomness import Streams
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS
 from melotte.schema import structure as schemas
+from melotte.store import LOCK
 from melotte.structure import analyse, read_sightlines, read_wave
 from structure_tables import at, sinusoid, thin_disc
 
@@ -204,7 +205,7 @@ def test_a_finished_run_gets_its_structure(run: Path) -> None:
     """With the settings of the run; its results lie beside the others and say that they are simulated."""
     before = sorted(p.name for p in run.iterdir())
     assert call(run) == 0
-    assert sorted(p.name for p in run.iterdir()) == sorted([*before, "figures", "tables"])
+    assert sorted(p.name for p in run.iterdir()) == sorted([*before, LOCK, "figures", "tables"])
     tests = publish.read_table(run / "tables" / "structure_tests.parquet", schemas.TESTS)
     assert tests.filter(pl.col("method").str.contains("99 shifts")).height >= 2
     outliers = publish.read_table(run / "tables" / "structure_outliers.parquet", schemas.OUTLIERS)
