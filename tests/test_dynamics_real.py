@@ -15,6 +15,7 @@ from melotte.galaxy.orbits import integrate_orbits
 from melotte.galaxy.potential import TabulatedPotential, load_potential
 from melotte.galaxy.stage import DynamicsResult, compare_chains, dynamics
 from melotte.randomness import Streams
+from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data
 
@@ -25,24 +26,8 @@ def published(data_dir: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def clusters(data_dir: Path, published: pl.DataFrame) -> pl.DataFrame:
-    """The published radial velocities with the positions, distances and proper motions of Cantat-Gaudin et al. 2020."""
-    parameters = pl.read_csv(data_dir / "clusters" / "cantat2020.csv")
-    joined = published.join(parameters, on="Cluster", how="left", maintain_order="left")
-
-    def number(name: str) -> pl.Expr:
-        return pl.col(name).cast(pl.Float64, strict=False)
-
-    return joined.select(
-        cluster=pl.col("Cluster"),
-        ra=number("RA_ICRS"),
-        dec=number("DE_ICRS"),
-        distance=number("DistPc"),
-        pmra=number("pmRA*"),
-        pmdec=number("pmDE"),
-        rv_med=number("RVmed"),
-        rv_med_error=number("e_RVmed"),
-    )
+def clusters(data_dir: Path) -> pl.DataFrame:
+    return fu2022_clusters(data_dir)
 
 
 def run(clusters: pl.DataFrame, **more: object) -> DynamicsResult:

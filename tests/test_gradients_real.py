@@ -12,6 +12,7 @@ from melotte.config import GalaxyConfig, GradientsConfig
 from melotte.galaxy import dynamics
 from melotte.gradients import fit_table, flat_tail_test, predictor_table
 from melotte.randomness import Streams
+from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data
 
@@ -56,28 +57,7 @@ TABLE6: dict[str, dict[str, tuple[tuple[float, float, float], ...]]] = {
 @pytest.fixture(scope="module")
 def table(data_dir: Path) -> pl.DataFrame:
     """The published [Fe/H] and velocities; predictors from the orbit stage."""
-    parameters = pl.read_csv(data_dir / "clusters" / "cantat2020.csv")
-    published = pl.read_csv(data_dir / "clusters" / "fu2022.csv")
-    joined = published.join(parameters, on="Cluster", how="left", maintain_order="left")
-
-    def number(name: str) -> pl.Expr:
-        return pl.col(name).cast(pl.Float64, strict=False)
-
-    clusters = joined.select(
-        cluster=pl.col("Cluster"),
-        ra=number("RA_ICRS"),
-        dec=number("DE_ICRS"),
-        distance=number("DistPc"),
-        pmra=number("pmRA*"),
-        pmdec=number("pmDE"),
-        rv_med=number("RVmed"),
-        rv_med_error=number("e_RVmed"),
-        log_age=number("AgeNN"),
-        feh_med=number("[Fe/H]med"),
-        feh_med_error=number("e_[Fe/H]med"),
-        feh_scatter=number("s_[Fe/H]"),
-        n_feh=pl.col("Nflag12"),
-    )
+    clusters = fu2022_clusters(data_dir)
     settings = GalaxyConfig(draws=100, velocity="uncorrected")
     orbits = dynamics(clusters, settings=settings, rng=Streams(1), jobs=2)
     return clusters.join(

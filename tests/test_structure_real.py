@@ -13,6 +13,7 @@ from melotte.galaxy import dynamics
 from melotte.randomness import Streams
 from melotte.schema.structure import TABLE7
 from melotte.structure import Structure, analyse, near_clouds, outliers, phase_draws, read_sightlines, read_wave, table7
+from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data
 
@@ -26,19 +27,7 @@ OFF = ("Berkeley_32", "UPK_93", "Berkeley_17", "NGC_7128")
 
 @pytest.fixture(scope="module")
 def clusters(data_dir: Path) -> pl.DataFrame:
-    """The published catalogue with the places and ages of Cantat-Gaudin et al. 2020."""
-    published = pl.read_csv(data_dir / "clusters" / "fu2022.csv")
-    parameters = pl.read_csv(data_dir / "clusters" / "cantat2020.csv")
-    columns = {
-        "ra": "RA_ICRS", "dec": "DE_ICRS", "distance": "DistPc", "pmra": "pmRA*", "pmdec": "pmDE", "log_age": "AgeNN",
-        "rv_med": "RVmed", "rv_med_error": "e_RVmed", "feh_med": "[Fe/H]med", "feh_med_error": "e_[Fe/H]med",
-    }  # fmt: skip
-    return published.join(parameters, on="Cluster", how="left", maintain_order="left").select(
-        pl.col("Cluster").alias("cluster"),
-        *(pl.col(old).cast(pl.Float64, strict=False).alias(new) for new, old in columns.items()),
-        pl.col("Nflag1").cast(pl.Int32).alias("n_rv"),
-        pl.col("Nflag12").cast(pl.Int32).alias("n_feh"),
-    )
+    return fu2022_clusters(data_dir)
 
 
 @pytest.fixture(scope="module")
