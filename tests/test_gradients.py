@@ -22,7 +22,7 @@ from melotte.gradients import Model, age_groups, evaluate, fit_group, fit_table
 from melotte.gradients.comparison import loo, waic
 from melotte.gradients.fit import Fit
 from melotte.gradients.groups import Sample, predictor, prepare
-from melotte.gradients.models import FRACTION, SLOPE, WIDTH, Problem, _true_x
+from melotte.gradients.problem import FRACTION, SLOPE, WIDTH, Problem, _true_x
 from melotte.gradients.proposals import whole_half
 from melotte.gradients.sampling import Settings, sample
 from melotte.publish import FORMATS, read_table

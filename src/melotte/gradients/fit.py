@@ -18,7 +18,8 @@ import polars as pl
 from ..config import GradientsConfig
 from ..randomness import Streams
 from .groups import Array, Predictor, Sample, age_groups, predictor, prepare, sample_of
-from .models import Model, Problem
+from .models import Model
+from .problem import Problem
 from .sampling import Posterior, Settings, sample
 
 log = logging.getLogger(__name__)

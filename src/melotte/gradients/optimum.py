@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .groups import Array
-from .models import SLOPE, Problem
+from .problem import SLOPE, Problem
 
 #: Knees tried as starts, and the largest standard deviation [u, dex] the touching Gaussian may have.
 _KNEES: Final = 9

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from .groups import Array
-from .models import FRACTION, SCATTER, SLOPE, WIDTH, Problem
+from .problem import FRACTION, SCATTER, SLOPE, WIDTH, Problem
 
 _NU: Final = 5.0
 #: Steps whose proposals are drawn together.

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..randomness import Streams
 from .groups import Array
-from .models import Problem
 from .optimum import Optimum, find, gaussian, is_gaussian
+from .problem import Problem
 from .proposals import ConditionalProposal, OutlierProposal, independent, whole, whole_half
 
 #: Independent draws of an exact posterior, in chains of equal length.
