@@ -119,6 +119,21 @@ def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(tmp_pat
     assert all(p.read_text() == "content" for p in kept)
 
 
+def test_a_directory_made_for_nothing_is_removed(tmp_path: Path):
+    def fail(out: Path) -> None:
+        with exclusive(out):
+            raise ReadError("wrong input")
+
+    for out in (tmp_path / "new", tmp_path / "deep" / "new"):
+        with pytest.raises(ReadError):
+            fail(out)
+        assert not out.exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ReadError):
+        fail(tmp_path / "mine")
+    assert (tmp_path / "mine").is_dir()
+
+
 # --- the disk ------------------------------------------------------------------------------------------------------
 
 

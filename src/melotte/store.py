@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def exclusive(directory: str | Path | None, *, create: bool = True) -> Iterator[
     directory : path or None
         Nothing happens if None.
     create : bool
-        Make the directory if it is not there; otherwise nothing happens then.
+        Make the directory if it is not there (and remove it if nothing comes of it); otherwise nothing happens then.
 
     Raises
     ------
@@ -57,6 +57,7 @@ def exclusive(directory: str | Path | None, *, create: bool = True) -> Iterator[
     from filelock import FileLock, Timeout
 
     directory = Path(directory)
+    new = not directory.is_dir()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(directory.resolve() / LOCK, timeout=0, is_singleton=True)
@@ -76,6 +77,11 @@ def exclusive(directory: str | Path | None, *, create: bool = True) -> Iterator[
         clear_folders(directory)
         yield
     finally:
+        if new:  # perhaps for nothing
+            with suppress(OSError):
+                if [path.name for path in directory.iterdir()] == [LOCK]:
+                    (directory / LOCK).unlink()
+                    directory.rmdir()
         lock.release()
 
 
