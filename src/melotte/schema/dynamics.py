@@ -6,15 +6,10 @@ from dataclasses import replace
 
 from .core import Column, Schema
 from .definitions import CLUSTER
-from .definitions.columns import real
-
-
-def _c(name: str, label: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
-    return real(name, unit, ucd, description, fmt, label=label, **more)
-
+from .definitions.columns import labelled
 
 _QUANTITIES: tuple[Column, ...] = (
-    _c(
+    labelled(
         "u_lsr",
         "ULSR",
         "km / s",
@@ -22,7 +17,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Velocity towards the Galactic centre (heliocentric axis), the Sun's motion added",
         "%9.4f",
     ),
-    _c(
+    labelled(
         "v_lsr",
         "VLSR",
         "km / s",
@@ -30,7 +25,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Velocity along Galactic rotation (heliocentric axis), the Sun's motion and the circular velocity added",
         "%9.4f",
     ),
-    _c(
+    labelled(
         "w_lsr",
         "WLSR",
         "km / s",
@@ -38,7 +33,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Velocity towards the north Galactic pole, the Sun's motion added",
         "%9.4f",
     ),
-    _c(
+    labelled(
         "l_x",
         "LX",
         "kpc km / s",
@@ -46,7 +41,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Angular momentum about the axis from the Sun to the Galactic centre, sign as published",
         "%10.3f",
     ),
-    _c(
+    labelled(
         "l_y",
         "LY",
         "kpc km / s",
@@ -54,7 +49,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Angular momentum about the axis along rotation at the Sun, sign as published (left-handed axes)",
         "%10.3f",
     ),
-    _c(
+    labelled(
         "l_z",
         "LZ",
         "kpc km / s",
@@ -62,7 +57,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Angular momentum about the rotation axis, positive for disc rotation",
         "%10.3f",
     ),
-    _c(
+    labelled(
         "r_gc",
         "RGC",
         "kpc",
@@ -71,8 +66,10 @@ _QUANTITIES: tuple[Column, ...] = (
         "%9.5f",
         minimum=0.0,
     ),
-    _c("z_gc", "ZGC", "kpc", "pos.cartesian.z;pos.galactocentric", "Height above the Galactic mid-plane", "%9.5f"),
-    _c(
+    labelled(
+        "z_gc", "ZGC", "kpc", "pos.cartesian.z;pos.galactocentric", "Height above the Galactic mid-plane", "%9.5f"
+    ),
+    labelled(
         "v_r",
         "VR",
         "km / s",
@@ -80,7 +77,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Velocity away from the rotation axis",
         "%9.4f",
     ),
-    _c(
+    labelled(
         "v_phi",
         "Vphi",
         "km / s",
@@ -88,7 +85,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "Velocity of rotation about the Galactic axis, positive for disc rotation",
         "%9.4f",
     ),
-    _c(
+    labelled(
         "r_peri",
         "Peri",
         "kpc",
@@ -97,7 +94,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "%9.5f",
         minimum=0.0,
     ),
-    _c(
+    labelled(
         "r_apo",
         "Apo",
         "kpc",
@@ -106,7 +103,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "%9.5f",
         minimum=0.0,
     ),
-    _c(
+    labelled(
         "ecc",
         "ecc",
         "",
@@ -116,7 +113,7 @@ _QUANTITIES: tuple[Column, ...] = (
         minimum=0.0,
         maximum=1.0,
     ),
-    _c(
+    labelled(
         "z_max",
         "Zmax",
         "kpc",
@@ -125,7 +122,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "%9.5f",
         minimum=0.0,
     ),
-    _c(
+    labelled(
         "guiding_radius",
         "Rg",
         "kpc",
@@ -134,7 +131,7 @@ _QUANTITIES: tuple[Column, ...] = (
         "%9.5f",
         minimum=0.0,
     ),
-    _c(
+    labelled(
         "energy",
         "Energy",
         "km2 / s2",
@@ -171,7 +168,7 @@ DYNAMICS = Schema(
         CLUSTER,
         *_QUANTITIES,
         *(p for c in _QUANTITIES for p in percentiles(c)),
-        _c(
+        labelled(
             "j_r",
             "JR",
             "kpc km / s",
@@ -180,7 +177,7 @@ DYNAMICS = Schema(
             "%10.3f",
             minimum=0.0,
         ),
-        _c(
+        labelled(
             "j_z",
             "JZ",
             "kpc km / s",
@@ -189,7 +186,7 @@ DYNAMICS = Schema(
             "%10.3f",
             minimum=0.0,
         ),
-        _c(
+        labelled(
             "energy_error",
             "dE",
             "",
@@ -230,7 +227,7 @@ SNAPSHOTS = Schema(
     "Places of the clusters at look-back times",
     (
         CLUSTER,
-        _c(
+        labelled(
             "lookback",
             "tback",
             "Myr",
@@ -240,7 +237,7 @@ SNAPSHOTS = Schema(
             nullable=False,
             minimum=0.0,
         ),
-        _c(
+        labelled(
             "x",
             "X",
             "kpc",
@@ -248,7 +245,7 @@ SNAPSHOTS = Schema(
             "Place on the axis from the Galactic centre away from the Sun (right-handed axes, the Sun at negative x)",
             "%9.5f",
         ),
-        _c(
+        labelled(
             "y",
             "Y",
             "kpc",

@@ -6,14 +6,11 @@ from dataclasses import replace
 
 from .core import Column, Schema
 from .definitions import CLUSTER, CLUSTERS
+from .definitions.columns import real
 
 
 def _text(name: str, description: str, *, nullable: bool = True, ucd: str = "meta.note") -> Column:
     return Column(name, "string", "", ucd, description, nullable)
-
-
-def _number(name: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
-    return Column(name, "float64", unit, ucd, description, format=fmt, **more)  # type: ignore[arg-type]
 
 
 def _count(name: str, description: str, *, nullable: bool = True) -> Column:
@@ -46,8 +43,8 @@ LISTED_VALUES = Schema(
         Column("row", "int64", "", "meta.id", "Row of the file, from 1", False, "%6d"),
         _QUANTITY,
         _text("resolution", "high, medium, low, mixed or photometric", nullable=False),
-        _number("value", "", "stat.value", "The value, in the unit of its quantity", "%9.4f", nullable=False),
-        _number("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
+        real("value", "", "stat.value", "The value, in the unit of its quantity", "%9.4f", nullable=False),
+        real("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
         _count("n", "Number of stars behind it"),
         _text("reference", "Where the catalogue took it from", ucd="meta.ref"),
     ),
@@ -62,10 +59,10 @@ PAIRS = Schema(
         replace(CLUSTER, description="Name in the first catalogue"),
         _text("other", "Name in the second catalogue", nullable=False, ucd="meta.id"),
         _text("matched_by", "name (the same canonical form) or alias", nullable=False),
-        _number("separation", "deg", "pos.angDistance", "Angular separation of the two positions", "%9.4f"),
-        _number("separation_limit", "deg", "pos.angDistance;stat.max", "Largest separation accepted", "%9.4f"),
-        _number("pm_difference", "mas / yr", "pos.pm;arith.diff", "Length of the proper-motion difference", "%8.3f"),
-        _number("parallax_difference", "mas", "pos.parallax;arith.diff", "Parallax, second minus first", "%8.3f"),
+        real("separation", "deg", "pos.angDistance", "Angular separation of the two positions", "%9.4f"),
+        real("separation_limit", "deg", "pos.angDistance;stat.max", "Largest separation accepted", "%9.4f"),
+        real("pm_difference", "mas / yr", "pos.pm;arith.diff", "Length of the proper-motion difference", "%8.3f"),
+        real("parallax_difference", "mas", "pos.parallax;arith.diff", "Parallax, second minus first", "%8.3f"),
         _text(
             "verdict",
             "agrees; unchecked (nothing to compare); wrong position (motion and parallax agree); different object",
@@ -81,14 +78,14 @@ COMPARISON = Schema(
         _OBJECT,
         CLUSTER,
         _text("other", "Name in the other catalogue", nullable=False, ucd="meta.id"),
-        _number("ours", "", "stat.value", "Value of the first catalogue", "%9.4f", nullable=False),
-        _number("ours_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="ours", minimum=0.0),
+        real("ours", "", "stat.value", "Value of the first catalogue", "%9.4f", nullable=False),
+        real("ours_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="ours", minimum=0.0),
         _count("ours_n", "Number of stars behind it"),
-        _number("theirs", "", "stat.value", "Value of the second catalogue", "%9.4f", nullable=False),
-        _number("theirs_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="theirs", minimum=0.0),
+        real("theirs", "", "stat.value", "Value of the second catalogue", "%9.4f", nullable=False),
+        real("theirs_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="theirs", minimum=0.0),
         _count("theirs_n", "Number of stars behind it"),
         _text("source", "Where the second catalogue took it from", ucd="meta.ref"),
-        _number("difference", "", "stat.value;arith.diff", "ours - theirs", "%9.4f", nullable=False),
+        real("difference", "", "stat.value;arith.diff", "ours - theirs", "%9.4f", nullable=False),
         Column("outlier", "bool", "", "meta.code", "Beyond the robust limit around the median", False),
         _text("verdict", "Of the pair: agrees, unchecked or wrong position", nullable=False),
     ),
@@ -102,8 +99,8 @@ LEDGER = Schema(
         CLUSTER,
         _OBJECT,
         _QUANTITY,
-        _number("value", "", "stat.value", "Our value", "%9.4f", nullable=False),
-        _number("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
+        real("value", "", "stat.value", "Our value", "%9.4f", nullable=False),
+        real("value_error", "", "stat.error", "Its uncertainty", "%8.4f", error_of="value", minimum=0.0),
         _count("n", "Number of stars behind it"),
         _text(
             "status",
@@ -114,8 +111,8 @@ LEDGER = Schema(
         _text("known_in", "Catalogues that have a value, in order of publication", ucd="meta.ref"),
         _text("hangs_on", "Incomplete catalogues that could hold a value", ucd="meta.ref"),
         _text("near_miss", "Nearest unmatched object with a value: its name and catalogue"),
-        _number("near_miss_separation", "deg", "pos.angDistance", "Its angular separation", "%8.4f"),
-        _number("near_miss_pm", "mas / yr", "pos.pm;arith.diff", "Its proper-motion difference", "%8.3f"),
+        real("near_miss_separation", "deg", "pos.angDistance", "Its angular separation", "%8.4f"),
+        real("near_miss_pm", "mas / yr", "pos.pm;arith.diff", "Its proper-motion difference", "%8.3f"),
         _text("searched", "Catalogues searched, with their dates", nullable=False, ucd="meta.ref"),
         _text("names_tried", "Names under which the cluster was looked for", nullable=False, ucd="meta.id"),
         _text("search_date", "Catalogues published up to this date were searched", nullable=False, ucd="time"),
@@ -132,14 +129,14 @@ OFFSETS = Schema(
         _text("second", "Second catalogue", nullable=False, ucd="meta.ref"),
         _count("at_least", "Stars on both sides, at least; 0: all clusters, with or without a number", nullable=False),
         _count("n", "Clusters in common", nullable=False),
-        _number(
+        real(
             "median", "", "stat.value;arith.diff;stat.median", "Median of first - second, unit of the quantity", "%9.4f"
         ),
-        _number("median_error", "", "stat.error", "Its standard error", "%8.4f", error_of="median", minimum=0.0),
-        _number("mean", "", "stat.value;arith.diff;stat.mean", "Mean of first - second", "%9.4f"),
-        _number("mean_error", "", "stat.error", "Its standard error", "%8.4f", error_of="mean", minimum=0.0),
-        _number("sd", "", "stat.stdev", "Standard deviation", "%8.4f", minimum=0.0),
-        _number("robust_sd", "", "stat.stdev", "1.4826 times the median absolute deviation", "%8.4f", minimum=0.0),
+        real("median_error", "", "stat.error", "Its standard error", "%8.4f", error_of="median", minimum=0.0),
+        real("mean", "", "stat.value;arith.diff;stat.mean", "Mean of first - second", "%9.4f"),
+        real("mean_error", "", "stat.error", "Its standard error", "%8.4f", error_of="mean", minimum=0.0),
+        real("sd", "", "stat.stdev", "Standard deviation", "%8.4f", minimum=0.0),
+        real("robust_sd", "", "stat.stdev", "1.4826 times the median absolute deviation", "%8.4f", minimum=0.0),
     ),
     key=("quantity", "first", "second", "at_least"),
 )
@@ -164,8 +161,8 @@ ZERO_POINTS = Schema(
     "One row per survey: what must be added to its velocities to be on the scale of the reference survey",
     (
         _text("survey", "Name of the survey", nullable=False, ucd="meta.id"),
-        _number("zero_point", "km / s", "spect.dopplerVeloc;arith.diff", "To be added to the survey's values", "%8.3f"),
-        _number(
+        real("zero_point", "km / s", "spect.dopplerVeloc;arith.diff", "To be added to the survey's values", "%8.3f"),
+        real(
             "zero_point_error",
             "km / s",
             "stat.error",
@@ -189,11 +186,11 @@ SURVEY_PAIRS = Schema(
         _text("second", "Second survey", nullable=False, ucd="meta.id"),
         _text("kind", "star or cluster", nullable=False),
         _count("n", "Objects in common", nullable=False),
-        _number("median", "km / s", "stat.value;arith.diff;stat.median", "Median of first - second", "%8.3f"),
-        _number("median_error", "km / s", "stat.error", "Its standard error", "%7.3f", error_of="median", minimum=0.0),
-        _number("sd", "km / s", "stat.stdev", "Standard deviation of first - second", "%8.3f", minimum=0.0),
-        _number("solution", "km / s", "stat.value;arith.diff", "First - second by the common solution", "%8.3f"),
-        _number("tension", "", "stat.value", "(median - solution) over the combined standard error", "%6.2f"),
+        real("median", "km / s", "stat.value;arith.diff;stat.median", "Median of first - second", "%8.3f"),
+        real("median_error", "km / s", "stat.error", "Its standard error", "%7.3f", error_of="median", minimum=0.0),
+        real("sd", "km / s", "stat.stdev", "Standard deviation of first - second", "%8.3f", minimum=0.0),
+        real("solution", "km / s", "stat.value;arith.diff", "First - second by the common solution", "%8.3f"),
+        real("tension", "", "stat.value", "(median - solution) over the combined standard error", "%6.2f"),
     ),
     key=("first", "second", "kind"),
 )

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from .core import Column, Schema
 from .definitions import CATALOGUE, CLUSTER
+from .definitions.columns import labelled
 from .dynamics import DYNAMICS
 
 
 def _text(name: str, label: str, description: str, *, nullable: bool = False) -> Column:
     return Column(name, "string", "", "meta.note" if nullable else "meta.id", description, nullable, label=label)
-
-
-def _float(name: str, label: str, unit: str, ucd: str, description: str, fmt: str, **more: Any) -> Column:
-    return Column(name, "float64", unit, ucd, description, format=fmt, label=label, **more)
 
 
 def _count(name: str, label: str, description: str, *, nullable: bool = True) -> Column:
@@ -27,18 +23,18 @@ def _flag(name: str, label: str, description: str, *, nullable: bool = False) ->
 
 
 def _probability(name: str, label: str, description: str) -> Column:
-    return _float(name, label, "", "stat.probability", description, "%9.3e", minimum=0.0, maximum=1.0)
+    return labelled(name, label, "", "stat.probability", description, "%9.3e", minimum=0.0, maximum=1.0)
 
 
 _X = "pos.cartesian.{};pos.galactic"
 _PLACE = (
-    _float("glon", "GLON", "deg", "pos.galactic.lon", "Galactic longitude", "%8.3f", minimum=0.0, maximum=360.0),
-    _float("glat", "GLAT", "deg", "pos.galactic.lat", "Galactic latitude", "%8.3f", minimum=-90.0, maximum=90.0),
-    _float("x", "X", "pc", _X.format("x"), "Heliocentric, towards the Galactic centre", "%8.1f"),
-    _float("y", "Y", "pc", _X.format("y"), "Heliocentric, along Galactic rotation", "%8.1f"),
-    _float("z", "Z", "pc", _X.format("z"), "Heliocentric, towards the north Galactic pole", "%8.1f"),
+    labelled("glon", "GLON", "deg", "pos.galactic.lon", "Galactic longitude", "%8.3f", minimum=0.0, maximum=360.0),
+    labelled("glat", "GLAT", "deg", "pos.galactic.lat", "Galactic latitude", "%8.3f", minimum=-90.0, maximum=90.0),
+    labelled("x", "X", "pc", _X.format("x"), "Heliocentric, towards the Galactic centre", "%8.1f"),
+    labelled("y", "Y", "pc", _X.format("y"), "Heliocentric, along Galactic rotation", "%8.1f"),
+    labelled("z", "Z", "pc", _X.format("z"), "Heliocentric, towards the north Galactic pole", "%8.1f"),
 )
-_AGE = _float("age", "Age", "Myr", "time.age", "Age", "%8.1f", minimum=0.0)
+_AGE = labelled("age", "Age", "Myr", "time.age", "Age", "%8.1f", minimum=0.0)
 #: Any table may lack the number of stars.
 _FEH = tuple(replace(CATALOGUE[n], nullable=True) for n in ("feh_med", "feh_med_error", "n_feh"))
 
@@ -50,8 +46,8 @@ OUTLIERS = Schema(
         _count("n_rv", "Nflag1", "Number of stars used for the radial velocity"),
         DYNAMICS["l_z"],
         DYNAMICS["energy"],
-        _float("ridge", "Eridge", "km2 / s2", "phys.energy;stat.fit", "Energy of the ridge at this l_z", "%10.2f"),
-        _float(
+        labelled("ridge", "Eridge", "km2 / s2", "phys.energy;stat.fit", "Energy of the ridge at this l_z", "%10.2f"),
+        labelled(
             "excess",
             "dE",
             "km2 / s2",
@@ -59,7 +55,7 @@ OUTLIERS = Schema(
             "Energy above that of the circular orbit of the same l_z",
             "%9.2f",
         ),
-        _float(
+        labelled(
             "excess_noise",
             "ndE",
             "km2 / s2",
@@ -68,7 +64,7 @@ OUTLIERS = Schema(
             "%9.2f",
             minimum=0.0,
         ),
-        _float(
+        labelled(
             "random_speed",
             "Vran",
             "km / s",
@@ -85,7 +81,7 @@ OUTLIERS = Schema(
         _probability("p_value_heated", "Pheat", "p_value if the scatter of the thin disc grows with age"),
         _probability("p_outlier_ignoring", "Pout0", "p_outlier with the uncertainties ignored"),
         _probability("p_outlier", "Pout", "Posterior probability of not belonging to the thin disc"),
-        _float(
+        labelled(
             "end_deviation",
             "Dend",
             "",
@@ -129,9 +125,9 @@ FIT = Schema(
         _text("parameter", "Par", "Parameter"),
         Column("unit", "string", "", "meta.unit", "Unit of the parameter; empty if dimensionless", True, label="Unit"),
         _count("n_clusters", "Ncl", "Number of clusters", nullable=False),
-        _float("value", "Value", "", "stat.fit.param", "Value", "%13.5e"),
-        _float("p16", "p16", "", "stat.fit.param;stat.value", "Lower end of the 68 % interval", "%13.5e"),
-        _float("p84", "p84", "", "stat.fit.param;stat.value", "Upper end of the 68 % interval", "%13.5e"),
+        labelled("value", "Value", "", "stat.fit.param", "Value", "%13.5e"),
+        labelled("p16", "p16", "", "stat.fit.param;stat.value", "Lower end of the 68 % interval", "%13.5e"),
+        labelled("p84", "p84", "", "stat.fit.param;stat.value", "Upper end of the 68 % interval", "%13.5e"),
     ),
     key=("subject", "group", "model", "parameter"),
 )
@@ -144,9 +140,9 @@ TESTS = Schema(
         _text("group", "Group", "Clusters it concerns"),
         _count("n_clusters", "Ncl", "Number of clusters", nullable=False),
         _text("statistic", "Stat", "Name of the statistic"),
-        _float("observed", "Obs", "", "stat.value", "Its value", "%13.5e"),
-        _float("expected", "Exp", "", "stat.value;stat.mean", "Its mean under the null hypothesis", "%13.5e"),
-        _float("spread", "Spread", "", "stat.stdev", "Its standard deviation under the null hypothesis", "%13.5e"),
+        labelled("observed", "Obs", "", "stat.value", "Its value", "%13.5e"),
+        labelled("expected", "Exp", "", "stat.value;stat.mean", "Its mean under the null hypothesis", "%13.5e"),
+        labelled("spread", "Spread", "", "stat.stdev", "Its standard deviation under the null hypothesis", "%13.5e"),
         _probability("p_value", "P", "Probability under the null hypothesis of a value at least as extreme"),
         _text("method", "Method", "How p_value was found"),
     ),
@@ -159,9 +155,13 @@ FLARE_CURVE = Schema(
     (
         _text("group", "Group", "Clusters fitted"),
         DYNAMICS["r_gc"],
-        _float("scale", "h", "kpc", "pos.distance;stat.fit", "Vertical scale", "%8.4f", minimum=0.0),
-        _float("scale_p16", "h16", "kpc", "stat.value;pos.distance", "16th percentile of scale", "%8.4f", minimum=0.0),
-        _float("scale_p84", "h84", "kpc", "stat.value;pos.distance", "84th percentile of scale", "%8.4f", minimum=0.0),
+        labelled("scale", "h", "kpc", "pos.distance;stat.fit", "Vertical scale", "%8.4f", minimum=0.0),
+        labelled(
+            "scale_p16", "h16", "kpc", "stat.value;pos.distance", "16th percentile of scale", "%8.4f", minimum=0.0
+        ),
+        labelled(
+            "scale_p84", "h84", "kpc", "stat.value;pos.distance", "84th percentile of scale", "%8.4f", minimum=0.0
+        ),
     ),
     key=("group", "r_gc"),
 )
@@ -172,9 +172,9 @@ SIGHTLINES = Schema(
     (
         _text("cloud", "Cloud", "Cloud or star-forming region"),
         *_PLACE,
-        _float("distance", "Dist", "pc", "pos.distance", "Median distance", "%8.1f", nullable=False, minimum=0.0),
-        _float("distance_p16", "D16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
-        _float("distance_p84", "D84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
+        labelled("distance", "Dist", "pc", "pos.distance", "Median distance", "%8.1f", nullable=False, minimum=0.0),
+        labelled("distance_p16", "D16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
+        labelled("distance_p84", "D84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
     ),
 )
 
@@ -187,10 +187,10 @@ NEAR_CLOUDS = Schema(
         _AGE,
         *_FEH,
         _text("cloud", "Cloud", "Cloud of the nearest sightline", nullable=True),
-        _float("separation", "Sep", "pc", "pos.distance", "Distance to it in space", "%8.1f", minimum=0.0),
-        _float("separation_p16", "Sep16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
-        _float("separation_p50", "Sep50", "pc", "pos.distance;stat.median", "Median", "%8.1f", minimum=0.0),
-        _float("separation_p84", "Sep84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
+        labelled("separation", "Sep", "pc", "pos.distance", "Distance to it in space", "%8.1f", minimum=0.0),
+        labelled("separation_p16", "Sep16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
+        labelled("separation_p50", "Sep50", "pc", "pos.distance;stat.median", "Median", "%8.1f", minimum=0.0),
+        labelled("separation_p84", "Sep84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
         _probability("p_near", "Pnear", "Share of the draws of both distances with a cloud within the stated distance"),
         _flag("near", "Near", "Whether a cloud lies within the stated distance"),
         _count("place", "Place", "Number of the group of co-located clusters it belongs to"),
@@ -206,12 +206,16 @@ PLACES = Schema(
         _text("clouds", "Clouds", "Clouds its clusters lie near", nullable=True),
         _count("n_clusters", "Ncl", "Number of clusters with [Fe/H]", nullable=False),
         _text("errors", "Errors", "Errors used: formal, or with the external error"),
-        _float("feh_mean", "Mean", "dex", "phys.abund.Fe;stat.mean", "Weighted mean of [Fe/H]", "%7.3f"),
-        _float("feh_range", "Range", "dex", "phys.abund.Fe;arith.diff", "Largest minus smallest", "%7.3f", minimum=0.0),
-        _float("chi2", "chi2", "", "stat.fit.chi2", "Chi-square about the mean (of each group)", "%9.2f", minimum=0.0),
+        labelled("feh_mean", "Mean", "dex", "phys.abund.Fe;stat.mean", "Weighted mean of [Fe/H]", "%7.3f"),
+        labelled(
+            "feh_range", "Range", "dex", "phys.abund.Fe;arith.diff", "Largest minus smallest", "%7.3f", minimum=0.0
+        ),
+        labelled(
+            "chi2", "chi2", "", "stat.fit.chi2", "Chi-square about the mean (of each group)", "%9.2f", minimum=0.0
+        ),
         _count("dof", "dof", "Degrees of freedom", nullable=False),
         _probability("p_value", "P", "Probability of a larger chi-square if the clusters have one [Fe/H]"),
-        _float(
+        labelled(
             "intrinsic",
             "sint",
             "dex",
@@ -232,12 +236,14 @@ ALONG_WAVE = Schema(
         *_PLACE,
         _AGE,
         *_FEH,
-        _float("wave_distance", "Dwave", "pc", "pos.distance", "Distance to the curve", "%8.1f", minimum=0.0),
-        _float("wave_distance_p16", "Dw16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
-        _float("wave_distance_p84", "Dw84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
+        labelled("wave_distance", "Dwave", "pc", "pos.distance", "Distance to the curve", "%8.1f", minimum=0.0),
+        labelled("wave_distance_p16", "Dw16", "pc", "stat.value;pos.distance", "16th percentile", "%8.1f", minimum=0.0),
+        labelled("wave_distance_p84", "Dw84", "pc", "stat.value;pos.distance", "84th percentile", "%8.1f", minimum=0.0),
         _probability("p_member", "Pwave", "Share of the draws of the distance within the stated distance of the curve"),
-        _float("along", "s", "pc", "pos.distance", "Length along the curve from its first point", "%8.1f", minimum=0.0),
-        _float(
+        labelled(
+            "along", "s", "pc", "pos.distance", "Length along the curve from its first point", "%8.1f", minimum=0.0
+        ),
+        labelled(
             "phase",
             "Phase",
             "",

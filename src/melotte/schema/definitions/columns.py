@@ -10,6 +10,11 @@ def real(name: str, unit: str, ucd: str, description: str, fmt: str, **more: obj
     return Column(name, "float64", unit, ucd, description, format=fmt, **more)  # type: ignore[arg-type]
 
 
+def labelled(name: str, label: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
+    """`real` with a label for the CDS."""
+    return real(name, unit, ucd, description, fmt, label=label, **more)
+
+
 def percentiles(name: str, label: str, unit: str, ucd: str, of: str, fmt: str) -> tuple[Column, ...]:
     """Percentiles 16 and 84 of the posterior of a column."""
     return tuple(
