@@ -10,11 +10,13 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import DatasetError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 Kind = Literal["survey", "members", "clusters", "clouds", "isochrones", "names", "potential"]
 
@@ -212,13 +214,18 @@ def parse_record(text: str, *, where: str) -> Record:
     DatasetError
         If it is not TOML or says something a record cannot say.
     """
+    return parse_as(Record, text, where=where, expected="a valid dataset record")
+
+
+def parse_as(model: type[ModelT], text: str, *, where: str, expected: str) -> ModelT:
+    """Validate a record of any kind; `DatasetError` if it is not TOML or says something it cannot say."""
     try:
-        return Record.model_validate(tomllib.loads(text))
+        return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise DatasetError(f"not TOML: {error}", where=where) from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DatasetError(problems, where=where, expected="a valid dataset record") from error
+        raise DatasetError(problems, where=where, expected=expected) from error
 
 
 @cache

@@ -6,14 +6,14 @@ Bibcode, title, citation and file come from the dataset record of the same name.
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .. import datasets
+from ..datasets.model import parse_as
 from ..errors import DatasetError
 
 Quantity = Literal["rv", "feh"]
@@ -161,7 +161,7 @@ class Compilation(_Frozen):
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
 
 
-_Model = TypeVar("_Model", LiteratureRecord, Compilation)
+_EXPECTED = "a valid literature record"
 
 
 def parse_record(text: str, *, where: str) -> LiteratureRecord:
@@ -172,17 +172,7 @@ def parse_record(text: str, *, where: str) -> LiteratureRecord:
     DatasetError
         If it is not TOML, says what a record cannot say, or has no dataset record.
     """
-    return _parse(LiteratureRecord, text, where)
-
-
-def _parse(model: type[_Model], text: str, where: str) -> _Model:
-    try:
-        return model.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise DatasetError(f"not TOML: {error}", where=where) from error
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DatasetError(problems, where=where, expected="a valid literature record") from error
+    return parse_as(LiteratureRecord, text, where=where, expected=_EXPECTED)
 
 
 @cache
@@ -197,7 +187,10 @@ def _load() -> tuple[dict[str, LiteratureRecord], dict[str, Compilation]]:
         for folder in ("records", "compilations")
     }
     found = {stem: parse_record(text, where=f"{stem}.toml") for stem, text in texts["records"].items()}
-    compiled = {stem: _parse(Compilation, text, f"{stem}.toml") for stem, text in texts["compilations"].items()}
+    compiled = {
+        stem: parse_as(Compilation, text, where=f"{stem}.toml", expected=_EXPECTED)
+        for stem, text in texts["compilations"].items()
+    }
     names = {s: r.name for s, r in found.items()} | {s: c.name for s, c in compiled.items()}
     for stem, name in names.items():
         if name != stem:
