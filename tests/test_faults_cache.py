@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -311,27 +310,3 @@ def test_a_mass_model_does_not_read_beside_the_package(tmp_path: Path, monkeypat
     monkeypatch.setattr(table, "exterior", lambda _: np.zeros(9))
     table.make_table(replace(read_model("mcmillan2017"), name="../../mine"))
     assert asked == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("damage", [b"", b"\0" * 300, b"not a pickle"])
-def test_damaged_compiled_kernels_are_compiled_again(tmp_path: Path, damage: bytes):
-    """The compiled code that numba keeps (here in a directory of its own) is no reason to fail."""
-    script = (
-        "import polars as pl; from melotte.crossmatch import match_positions\n"
-        "a = pl.DataFrame({'spectrum_id': ['a'], 'ra': [1.0], 'dec': [1.0]})\n"
-        "b = pl.DataFrame({'source_id': [5], 'ra': [1.0], 'dec': [1.0]})\n"
-        "print(match_positions(a, b, radius_arcsec=1.0, gaia_release='DR3').height)\n"
-    )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-
-    def match() -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-
-    assert match().stdout == "1\n"
-    kept = [p for p in tmp_path.rglob("*.nb?") if p.is_file()]
-    assert kept
-    for path in kept:
-        path.write_bytes(damage)
-    done = match()
-    assert done.stdout == "1\n", done.stderr
