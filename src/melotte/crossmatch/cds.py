@@ -283,14 +283,17 @@ def _checked(answer: Any, chunk: pl.DataFrame, reach_arcsec: float, address: str
         data[name] = _series(name, answer[present[0]])
     if data["source_id"].dtype != pl.Int64 or data["source_id"].null_count():
         raise CrossmatchError("the source ids of the answer are not whole numbers", where=address, expected="int64")
-    row = np.asarray(answer[_ROW], dtype=np.int64)
+    try:
+        row = np.asarray(answer[_ROW], dtype=np.int64)
+        ra, dec, separation = (np.asarray(answer[c], dtype=np.float64) for c in (_RA, _DEC, "angDist"))
+    except (KeyError, ValueError, TypeError) as error:
+        raise _Again(f"the answer lacks what was asked for: {error}") from error
     if len(row) and (row.min() < 0 or row.max() >= chunk.height):
         raise _Again("the answer names rows that were not uploaded")
-    for column, name in ((_RA, "ra"), (_DEC, "dec")):
-        echoed = np.asarray(answer[column], dtype=np.float64)
+    for echoed, name in ((ra, "ra"), (dec, "dec")):
         if not np.allclose(echoed, chunk[name].to_numpy()[row], rtol=0, atol=1e-9):
             raise _Again(f"the answer returns other values of {name} than were uploaded")
-    if len(answer) and float(np.max(answer["angDist"])) > reach_arcsec * (1 + 1e-6) + 1e-3:
+    if len(answer) and not float(np.max(separation)) <= reach_arcsec * (1 + 1e-6) + 1e-3:
         raise _Again(f"the answer has pairs beyond the {reach_arcsec:g} arcsec asked for")
     return pl.DataFrame(data).unique("source_id", keep="first", maintain_order=True)
 

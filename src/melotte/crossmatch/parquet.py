@@ -84,16 +84,29 @@ class Files:
                 yield i, j
 
     def limits(self, group: tuple[int, int], column: str) -> tuple[float, float] | None:
-        """Lowest and highest value of a column in a row group, if the file says."""
+        """Lowest and highest value of a column in a row group, if the file says.
+
+        Raises
+        ------
+        ReadError
+            If the names or statistics of the columns are damaged.
+        """
         row_group = self.metadata[group[0]].row_group(group[1])
-        for k in range(row_group.num_columns):
-            chunk = row_group.column(k)
-            if chunk.path_in_schema == column:
-                s = chunk.statistics
-                if s is None or not s.has_min_max:
-                    return None
-                low, high = float(s.min), float(s.max)
-                return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+        try:
+            for k in range(row_group.num_columns):
+                chunk = row_group.column(k)
+                if chunk.path_in_schema == column:
+                    s = chunk.statistics
+                    if s is None or not s.has_min_max:
+                        return None
+                    low, high = float(s.min), float(s.max)
+                    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+        except ValueError as error:
+            raise ReadError(
+                f"the statistics of row group {group[1] + 1} cannot be read: {error}",
+                where=self.paths[group[0]],
+                hint="the file is damaged: get it again",
+            ) from error
         return None
 
     def spectra(self, band: tuple[float, float]) -> pl.DataFrame:

@@ -82,7 +82,13 @@ class SourceStream:
         path = self._files.paths[group[0]]
         try:
             yield from self._batches(group)
-        except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        except (
+            pa.ArrowException,
+            pl.exceptions.PolarsError,
+            pl.exceptions.PanicException,
+            OSError,
+            ValueError,
+        ) as error:
             raise ReadError(
                 f"row group {group[1] + 1} cannot be read: {error}",
                 where=path,

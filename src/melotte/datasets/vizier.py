@@ -57,7 +57,7 @@ class _Table:
         self.names = [str(field.name) for field in tree.fields]
         self.ids = [str(field.ID or "") for field in tree.fields]
         self.units = ["" if field.unit is None else str(field.unit).replace(" / ", "/") for field in tree.fields]
-        self.rows = int(tree.nrows)
+        self.rows = len(tree.array)
         self._tree = tree
 
     def place(self, record: Record, source: VizierSource) -> dict[int, str]:

@@ -59,7 +59,8 @@ def wave_3d(
     if sightlines is not None:
         figure.add_trace(
             go.Scatter3d(
-                **_xyz(sightlines), mode="markers", name="molecular clouds", text=list(map(html.escape, sightlines["cloud"])),
+                **_xyz(sightlines), mode="markers", name="molecular clouds",
+                text=list(map(html.escape, sightlines["cloud"])),
                 customdata=sightlines["distance"].to_list(),
                 hovertemplate="%{text}<br>%{customdata:.0f} pc<extra></extra>",
                 marker={"size": 2.5, "symbol": "square", "color": LIGHT},

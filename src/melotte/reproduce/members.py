@@ -117,7 +117,10 @@ def open_members(file: str | Path, *, columns: Path | None = None, data_dir: Pat
     path = datasets.locate(file, data_dir=data_dir)
     reader = open_table(path)
     found = _resolve(reader, wanted)
-    raw = pl.concat(list(reader.batches([found["cluster"], found["flag"]], 1_000_000)))
+    batches = list(reader.batches([found["cluster"], found["flag"]], 1_000_000))
+    if not batches:
+        raise SchemaError("the table has no rows", where=path, expected=f"{wanted.rows:,} rows")
+    raw = pl.concat(batches)
     flags = _flags(raw[found["flag"]], path, found["flag"])
     clusters = raw[found["cluster"]].n_unique()
     strange = sorted(set(flags.drop_nulls().to_list()) - {0, 1, 12})
