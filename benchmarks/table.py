@@ -32,6 +32,8 @@ def commands(directory: Path, *, full: bool, lsdb_python: str | None) -> list[li
         script = HERE / "bench_crossmatch.py"
         make = [sys.executable, script, "make", "--spectra", spectra, "--sources", sources, "--dir", sky]
         subprocess.run(make, check=True)
+    if lsdb_python and not (sky / "hats_spectra").exists():
+        subprocess.run([lsdb_python, HERE / "bench_crossmatch.py", "hats", "--dir", sky], check=True)
     tools = ["melotte", "ckdtree", "astropy", *(["stilts"] if shutil.which("stilts") else [])]
     match = ["bench_crossmatch.py", "run", "--dir", str(sky), "--repeats", "2", *tools]
     if lsdb_python:
@@ -47,18 +49,23 @@ def commands(directory: Path, *, full: bool, lsdb_python: str | None) -> list[li
     ]
 
 
-def run(command: list[str], rows: Path) -> bool:
+def run(command: list[str], rows: Path, python: str) -> bool:
     """Run one benchmark; whether it succeeded."""
     print(f"\n== {' '.join(command)}", flush=True)
-    done = subprocess.run([sys.executable, HERE / command[0], *command[1:], "--json", rows.resolve()], check=False)
+    done = subprocess.run([python, HERE / command[0], *command[1:], "--json", rows.resolve()], check=False)
     return done.returncode == 0
+
+
+def seconds(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
 
 
 def cell(row: dict[str, Any]) -> str:
     """What Melotte needed."""
     parts = [row["rate"]] if "rate" in row else []
-    parts += [f"{row['seconds']:.3g} s"] if "seconds" in row else []
-    parts += [f"{row['cpu_seconds']:.3g} s of processor time"] if "cpu_seconds" in row else []
+    parts += [seconds(row["seconds"])] if "seconds" in row else []
+    parts += [seconds(row["cpu_seconds"]) + " of processor time"] if "cpu_seconds" in row else []
     parts += [f"{row['mib']:,.0f} MiB"] if "mib" in row else []
     return ", ".join(parts)
 
@@ -73,7 +80,7 @@ def table(rows: list[dict[str, Any]], conditions: str) -> str:
         ratio = f"{row['ratio']:.3g}" if "ratio" in row else ""
         if row.get("basis") == "processor" and ratio:
             ratio += " (processor time)"
-        needs = f"{row['peer_seconds']:.3g} s" if "peer_seconds" in row else ""
+        needs = seconds(row["peer_seconds"]) if "peer_seconds" in row else ""
         peer, _, rate = row.get("peer", "").partition(": ")
         shown = ["" if same else row["what"], "" if same else cell(row), peer, rate or needs, ratio]
         lines.append(f"| {' | '.join(shown)} |")
@@ -86,13 +93,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks_table.md")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--lsdb-python", help="interpreter with lsdb installed; its catalogues are made if missing")
+    parser.add_argument(
+        "--orbit-python", default=sys.executable, help="interpreter with Agama and galpy beside Melotte"
+    )
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
     rows = arguments.directory / "results.json"
     rows.unlink(missing_ok=True)
     load = os.getloadavg()[0]
     wanted = commands(arguments.directory, full=arguments.full, lsdb_python=arguments.lsdb_python)
-    failed = [command[0] for command in wanted if not run(command, rows)]
+    pythons = {"bench_orbits.py": arguments.orbit_python}
+    failed = [c[0] for c in wanted if not run(c, rows, pythons.get(c[0], sys.executable))]
     conditions = (
         f"Melotte {__version__}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} {platform.machine()} cores, load of "
         f"others {load:.1f} at the start; Python {platform.python_version()}. "

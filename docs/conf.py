@@ -33,7 +33,7 @@ autodoc_member_order = "bysource"
 html_theme = "furo"
 html_title = f"Melotte {release}"
 html_static_path = ["_static"]
-exclude_patterns = ["_build", "generated/*.inc"]
+exclude_patterns = ["_build", "generated/*.inc", "benchmarks_table.md"]
 copybutton_prompt_text = r">>> |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -79,6 +79,13 @@ def _write_columns(*_: object) -> None:
         target.write_text(text, encoding="utf-8")
 
 
+def _no_inline_type(app: object, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Keep napoleon from reading ``text: more text`` of an attribute as ``type: description``: its first line only."""
+    if what == "attribute" and lines:
+        lines.insert(0, "")
+
+
 def setup(app: object) -> None:
-    """Register the generated page."""
+    """Register the generated page, and what comes before napoleon (priority 500)."""
     app.connect("builder-inited", _write_columns)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", _no_inline_type, priority=400)  # type: ignore[attr-defined]
