@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from filelock import FileLock
 
 from datasets_archive import BODY, NAME, Archive, get, left, serve, stars_csv
 from melotte import datasets
 from melotte.cli import main
+from melotte.cli.common import damaged_code
 from melotte.datasets import Record, find
 from melotte.datasets.checksums import note_of, write_note
 from melotte.demonstration import CONFIG as DEMO
@@ -41,6 +44,7 @@ from pathlib import Path
 import kill_points
 from datasets_archive import archive_module, make_record
 from melotte.cli import main
+from melotte.cli.common import damaged_code
 url, rows, cache, at = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 source = {"type": "url", "url": url}
 record = make_record(source=source, content={"rows": rows, "columns": ["id", "rv"]})
@@ -310,3 +314,67 @@ def test_a_mass_model_does_not_read_beside_the_package(tmp_path: Path, monkeypat
     monkeypatch.setattr(table, "exterior", lambda _: np.zeros(9))
     table.make_table(replace(read_model("mcmillan2017"), name="../../mine"))
     assert asked == []
+
+
+# --- compiled code -------------------------------------------------------------------------------------------------
+
+_DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda _: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "not a pickle": lambda content: b"x" * len(content),
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGE)
+def test_compiled_code_that_numba_cannot_read_is_found(tmp_path: Path, damage: str):
+    """The class is numba's own: a new version that names things otherwise fails here, not at a user's."""
+    from numba.core.caching import IndexDataCacheFile
+
+    kept = IndexDataCacheFile(str(tmp_path), "kernel", "stamp")
+    kept.save("key", [1.0] * 20)
+    assert kept.load("key") == [1.0] * 20
+    for name in ("kernel.nbi", "kernel.1.nbc"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(_DAMAGE[damage](whole))
+        with pytest.raises(Exception) as caught:
+            kept.load("key")
+        assert damaged_code(caught.value) == tmp_path
+        (tmp_path / name).write_bytes(whole)
+    assert damaged_code(ValueError("something else")) is None
+
+
+@pytest.mark.slow
+def test_damaged_compiled_code_is_a_readable_error(tmp_path: Path):
+    sky = {"ra": [10.0, 20.0], "dec": [5.0, -5.0]}
+    pl.DataFrame({"spectrum_id": ["a", "b"], **sky, "ref_epoch": [2000.0, 2000.0]}).write_parquet(
+        tmp_path / "s.parquet"
+    )
+    gaia = {"source_id": [1, 2], **sky, "pmra": [0.0, 0.0], "pmdec": [0.0, 0.0]}
+    pl.DataFrame(gaia).write_parquet(tmp_path / "g.parquet")
+    compiled = tmp_path / "compiled"
+
+    def match() -> subprocess.CompletedProcess[str]:
+        files = ["s.parquet", "g.parquet", "--out", "m.parquet", "--gaia-release", "DR3", "--radius", "1 arcsec"]
+        return subprocess.run(
+            [sys.executable, "-c", "from melotte.cli import main; main()", "match", *files],
+            cwd=tmp_path,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(compiled)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert match().returncode == 0
+    indices = list(compiled.rglob("*.nbi"))
+    assert indices
+    for path in indices:
+        path.write_bytes(b"")
+    (tmp_path / "m.parquet").unlink()
+    ended = match()
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert str(indices[0].parent) in ended.stderr
+    assert "delete the *.nbi" in ended.stderr
+    for path in compiled.rglob("*.nb?"):
+        path.unlink()
+    assert match().returncode == 0

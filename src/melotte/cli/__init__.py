@@ -13,7 +13,7 @@ from . import compare, zeropoints, publish, explore, reproduce  # noqa: F401
 from . import calibrate  # noqa: F401
 
 # isort: on
-from .common import app, err_console
+from .common import app, damaged_code, err_console
 
 __all__ = ["main"]
 
@@ -34,6 +34,11 @@ def main(argv: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
+        if (place := damaged_code(error)) is not None:
+            message = f"melotte: {place}: compiled code that numba keeps here is damaged: {type(error).__name__}"
+            hint = "delete the *.nbi and *.nbc files there; they are made again"
+            err_console.print(f"{message}\n  what to do: {hint}", markup=False, soft_wrap=True)
+            sys.exit(2)
         message = f"melotte: internal error: {type(error).__name__}: {error}"
         err_console.print(
             f"{message}\n  what to do: run again with --debug and report it", markup=False, soft_wrap=True

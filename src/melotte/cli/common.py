@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,16 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Local mirror of the published catalogues (also: MELOTTE_DATA_DIR)."),
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Threads; all cores by default.", min=1)]
+
+
+def damaged_code(error: BaseException) -> Path | None:
+    """The directory of the compiled code that numba could not read, if that is what an error is about."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if Path(frame.f_code.co_filename).parts[-3:] == ("numba", "core", "caching.py"):
+            index = getattr(frame.f_locals.get("self"), "_index_path", None)
+            if index is not None:
+                return Path(index).parent
+    return None
 
 
 class Bars:
