@@ -23,6 +23,7 @@ from melotte.publish.folder import replacing_folder
 from melotte.result import Step
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS, Schema
 from melotte.standalone.publish import Publication, run_publish
+from votables import strictly
 
 AUTHORS = """
 [publish]
@@ -182,10 +183,9 @@ def test_stilts_finds_no_fault(publication: Publication) -> None:
 
 
 def test_data_origin(publication: Publication) -> None:
-    from astropy.io.votable import parse
     from astropy.io.votable.dataorigin import extract_data_origin
 
-    document = parse(publication.folder / "tables" / "members.vot", verify="exception")
+    document = strictly(publication.folder / "tables" / "members.vot")
     origin = extract_data_origin(document)
     assert origin.query.publisher == "Somebody"
     [dataset] = origin.origin

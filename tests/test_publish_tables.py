@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from melotte.errors import PublishError, ReadError, SchemaError
 from melotte.publish import FORMATS, About, read_table, write_table
 from melotte.schema import CATALOGUE, MEMBER_STARS, SPECTRA, Column, Schema
+from votables import strictly
 
 ALL_TYPES = Schema(
     "all_types",
@@ -164,11 +165,9 @@ def test_fits_says_how_a_number_is_shown(tmp_path: Path, form: str, display: str
 
 
 def test_votable_says_what_its_columns_are(tmp_path: Path) -> None:
-    from astropy.io.votable import parse
-
     about = About(citations=[("2022A&A...668A...4F", "Fu et al. 2022 <A&A> 668, A4")], epoch=2015.5)
     [path] = write_table(sample(), ALL_TYPES, tmp_path / "t", ("vot",), about=about)
-    document = parse(path, verify="exception")
+    document = strictly(path)
     resource = document.resources[0]
     assert [(s.system, s.epoch) for s in resource.coordinate_systems] == [("ICRS", "J2015.5")]
     infos = [(i.name, i.value, i.content) for i in resource.infos]

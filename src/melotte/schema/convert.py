@@ -112,8 +112,8 @@ def _series(values: Any, column: Column, where: str | Path | None) -> pl.Series:
     mask = np.asarray(getattr(values, "mask", False)) | np.zeros(len(values), dtype=bool)
     unit = getattr(values, "unit", None)
     raw: Any = getattr(values, "unmasked", values)
-    # By name too: astropy's VOTable reader takes dex, which is no VOUnit, for some unit of that name.
-    if unit is not None and column.unit and unit != Unit(column.unit) and str(unit) != column.unit:
+    # By name too: astropy's VOTable reader takes dex, which is no VOUnit, for some unit of that name, quotes or not.
+    if unit is not None and column.unit and unit != Unit(column.unit) and str(unit).strip("'") != column.unit:
         try:
             factor = (1.0 * unit).to_value(Unit(column.unit))
         except UnitConversionError as error:
