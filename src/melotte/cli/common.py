@@ -11,9 +11,22 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
+
+
+class _Group(TyperGroup):
+    """The commands; the end of a file where none was expected is not the user's end of input, as click has it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError(f"a file ends too early: {error}") from error
+
 
 app = typer.Typer(
     name="melotte",
+    cls=_Group,
     help="From a spectroscopic survey and a Gaia membership list to an open-cluster catalogue.",
     no_args_is_help=True,
     add_completion=False,
@@ -33,11 +46,12 @@ Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Threads; all cor
 
 def damaged_code(error: BaseException) -> Path | None:
     """The directory of the compiled code that numba could not read, if that is what an error is about."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if Path(frame.f_code.co_filename).parts[-3:] == ("numba", "core", "caching.py"):
-            index = getattr(frame.f_locals.get("self"), "_index_path", None)
-            if index is not None:
-                return Path(index).parent
+    for fault in (error, error.__cause__):
+        for frame, _ in traceback.walk_tb(None if fault is None else fault.__traceback__):
+            if Path(frame.f_code.co_filename).parts[-3:] == ("numba", "core", "caching.py"):
+                index = getattr(frame.f_locals.get("self"), "_index_path", None)
+                if index is not None:
+                    return Path(index).parent
     return None
 
 
