@@ -108,7 +108,14 @@ def test_a_killed_download_goes_on(large: Archive, tmp_path: Path):
     assert begin > 1_000_000
 
 
-@pytest.mark.parametrize("what", ["no validator", "the file changed", "the note is damaged", "the part grew"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "no validator",
+        "the file changed",
+        *(pytest.param(what, marks=pytest.mark.slow) for what in ("the note is damaged", "the part grew")),
+    ],
+)
 def test_a_killed_download_that_cannot_go_on_starts_again(large: Archive, tmp_path: Path, what: str):
     if what == "no validator":
         large.etag, large.announce_length = None, False
