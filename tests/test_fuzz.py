@@ -45,6 +45,23 @@ def test_a_damaged_file_is_read_or_refused(readers: dict[str, fuzz_readers.Reade
     assert sum(v == "refused" for v in outcomes.values()) > len(outcomes) / 4
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("member table.csv", 817),
+        ("answer of VizieR.vot", 821),
+        *(("answer of X-Match.vot", number) for number in (513, 988, 998, 1483, 1505)),
+        *(("match sources.parquet", number) for number in (742, 1304, 1469, 2675)),
+    ],
+)
+def test_what_was_once_a_fault(
+    readers: dict[str, fuzz_readers.Reader], tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, number: int
+):
+    """Found by the long runs; 2675 ended the process."""
+    assert fuzz_readers.one(readers[name], number, tmp_path) in ("read", "refused")
+    capfd.readouterr()  # polars prints the panics it raises
+
+
 def test_the_same_number_is_the_same_file():
     valid = b"ra,dec\n1.0,2.0\n" * 5
     for number in range(50):

@@ -91,11 +91,15 @@ class Files:
         ReadError
             If the names or statistics of the columns are damaged.
         """
-        row_group = self.metadata[group[0]].row_group(group[1])
+        metadata = self.metadata[group[0]]
+        row_group = metadata.row_group(group[1])
         try:
             for k in range(row_group.num_columns):
                 chunk = row_group.column(k)
                 if chunk.path_in_schema == column:
+                    # Asked for its statistics, pyarrow ends the process where these two differ.
+                    if chunk.physical_type != metadata.schema.column(k).physical_type:
+                        raise ValueError(f"a chunk of {chunk.physical_type} in a column of another type")
                     s = chunk.statistics
                     if s is None or not s.has_min_max:
                         return None
