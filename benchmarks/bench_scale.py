@@ -251,7 +251,7 @@ def main() -> None:
         record(
             arguments.json,
             f"whole run with orbits, {sizes['clusters']:,} clusters, {sizes['members']:,} members, "
-            f"{sizes['spectra']:,} spectra, --jobs {r['jobs']}",
+            f"{sizes['spectra']:,} spectra, `--jobs {r['jobs']}`",
             seconds=r["wall_s"],
             cpu_seconds=r["cpu_s"],
             mib=r["peak_MiB"],

@@ -82,7 +82,7 @@ def _write_columns(*_: object) -> None:
 def _no_inline_type(app: object, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     """Keep napoleon from reading ``text: more text`` of an attribute as ``type: description``: its first line only."""
     if what == "attribute" and lines:
-        lines.insert(0, "")
+        lines.insert(0, "\u200b")  # not blank for napoleon, and invisible
 
 
 def setup(app: object) -> None:
