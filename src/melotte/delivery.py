@@ -15,12 +15,12 @@ import polars as pl
 
 from . import config, explore, figures, publish
 from .catalogue import Catalogue
+from .checksum import sha256
 from .config import GradientsConfig
 from .errors import DatasetError, MelotteError, ReadError
 from .gradients import GradientsResult, from_frames
 from .isochrones import load_isochrones
 from .members import read_members
-from .publish.files import sha256
 from .publish.gradients import write_gradients
 from .result import Step
 from .schema import CATALOGUE, DYNAMICS, MEMBER_STARS, MEMBERS, SNAPSHOTS, Schema

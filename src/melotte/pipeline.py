@@ -17,6 +17,7 @@ import polars as pl
 from . import __version__, datasets, metallicity, velocity
 from . import config as configuration
 from .catalogue import Catalogue
+from .checksum import sha256
 from .config import Config, SurveyConfig
 from .crossmatch.identify import identify
 from .delivery import deliver
@@ -25,7 +26,6 @@ from .galaxy import dynamics
 from .gradients import GradientsResult, analyse, cluster_table, from_frames, to_frames
 from .isochrones import Isochrones, load_isochrones
 from .members import read_clusters, read_members
-from .publish.files import sha256
 from .randomness import Streams
 from .result import Result, Step, describe_losses
 from .schema import MATCHES, SPECTRA

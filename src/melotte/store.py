@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
+from .checksum import sha256
 from .errors import PublishError, ReadError
-from .publish.files import PART, replacing, sha256, write_text
+from .publish.files import PART, replacing, write_text
 from .publish.folder import clear_folders
 from .result import Step
 

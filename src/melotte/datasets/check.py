@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import itertools
 import math
 import zlib
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ..checksum import sha256
 from ..errors import DatasetError
 from .model import TABLE_SUFFIXES, Record
 
@@ -69,7 +69,7 @@ def verify(path: Path, record: Record) -> Verified:
     content = record.content
     try:
         # The checksum belongs to the preferred file, not to the same catalogue in another format.
-        if content.sha256 is not None and name == Path(record.file).name and (found := _sha256(path)) != content.sha256:
+        if content.sha256 is not None and name == Path(record.file).name and (found := sha256(path)) != content.sha256:
             raise DatasetError(f"SHA-256 {found}", where=path, expected=content.sha256, hint=hint)
         if not name.endswith(TABLE_SUFFIXES):
             return Verified(path, record, None)
@@ -102,11 +102,6 @@ def _judge_rows(path: Path, rows: int, record: Record, hint: str) -> tuple[str, 
     if not content.exact and content.rows is not None and rows > content.rows:
         return (f"{record.name}: {rows:,} rows, {content.rows:,} when the record was written",)
     raise DatasetError(f"has {rows:,} rows", where=path, expected=f"{content.rows:,} rows of {record.name}", hint=hint)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _beginning(path: Path) -> str:

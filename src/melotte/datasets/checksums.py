@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from functools import lru_cache
 from pathlib import Path
 
+from ..checksum import sha256
 from ..errors import DatasetError
 
 
@@ -26,7 +26,7 @@ def write_note(path: Path, name: str) -> None:
     name : str
         Its dataset.
     """
-    content = {"dataset": name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+    content = {"dataset": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
     temporary = note_of(path).with_suffix(".part")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     os.replace(temporary, note_of(path))  # noqa: PTH105
@@ -67,9 +67,4 @@ def check_note(path: Path, name: str) -> None:
 @lru_cache
 def _known_sha256(path: Path, size: int, time: int) -> str:
     """A file is read once, unless it changes."""
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(path)

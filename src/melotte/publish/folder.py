@@ -10,8 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..checksum import sha256
 from ..errors import PublishError
-from .files import sha256, write_text
+from .files import write_text
 
 MANIFEST = "MANIFEST"
 #: In the names of temporary folders, between that of the folder and a random one.

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..checksum import sha256
 from ..errors import PublishError
 from ..result import Step
 from .citation import software_versions
-from .files import sha256, write_text
+from .files import write_text
 
 #: Version of the layout of the record.
 LAYOUT = 1

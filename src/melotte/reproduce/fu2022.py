@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from ..catalogue import Catalogue
+from ..checksum import sha256
 from ..delivery import deliver
 from ..errors import ConfigError
 from ..pipeline import compute
-from ..publish.files import sha256
 from ..randomness import Streams
 from ..result import Step
 from ..store import exclusive

@@ -10,11 +10,11 @@ from typing import Final
 import polars as pl
 
 from .. import datasets
+from ..checksum import sha256
 from ..config import ClustersConfig, Config, parse
 from ..errors import DatasetError
 from ..members import read_clusters
 from ..members.columns import read_columns
-from ..publish.files import sha256
 from ..schema import CATALOGUE, CLUSTERS, DYNAMICS, Column, Schema
 from ..surveys.layout import Source
 from ..surveys.reader import open_table
