@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core import Column
+from ..quantities import quantities
 
 
 def real(name: str, unit: str, ucd: str, description: str, fmt: str, **more: object) -> Column:
@@ -156,57 +157,6 @@ N_CLUSTERS = Column(
 )
 
 # --- stellar measurements --------------------------------------------------------------------------------------
-RV = real(
-    "rv",
-    "km / s",
-    "spect.dopplerVeloc;pos.barycenter",
-    "Barycentric radial velocity as published by the survey (no zero-point correction)",
-    "%9.3f",
-    label="RV",
-)
-RV_ERROR = real(
-    "rv_error",
-    "km / s",
-    "stat.error;spect.dopplerVeloc",
-    "Uncertainty of rv",
-    "%8.3f",
-    label="e_RV",
-    error_of="rv",
-    minimum=0.0,
-)
-TEFF = real("teff", "K", "phys.temperature.effective", "Effective temperature", "%8.2f", label="Teff")
-TEFF_ERROR = real(
-    "teff_error",
-    "K",
-    "stat.error;phys.temperature.effective",
-    "Uncertainty of teff",
-    "%7.2f",
-    label="e_Teff",
-    error_of="teff",
-    minimum=0.0,
-)
-LOGG = real("logg", "dex", "phys.gravity", "log10 of the surface gravity in cm s-2", "%6.3f", label="logg")
-LOGG_ERROR = real(
-    "logg_error",
-    "dex",
-    "stat.error;phys.gravity",
-    "Uncertainty of logg",
-    "%6.3f",
-    label="e_logg",
-    error_of="logg",
-    minimum=0.0,
-)
-FEH = real("feh", "dex", "phys.abund.Fe", "Iron abundance [Fe/H]", "%7.3f", label="[Fe/H]")
-FEH_ERROR = real(
-    "feh_error",
-    "dex",
-    "stat.error;phys.abund.Fe",
-    "Uncertainty of feh",
-    "%6.3f",
-    label="e_[Fe/H]",
-    error_of="feh",
-    minimum=0.0,
-)
 SNR = real("snr", "", "stat.snr", "Signal-to-noise ratio (LAMOST: g band)", "%8.2f", label="SNR")
 N_VISITS = Column(
     "n_visits",
@@ -230,4 +180,4 @@ ERROR_NOTE = Column(
 )
 
 ASTROMETRY = (RA, DEC, REF_EPOCH, PMRA, PMDEC, PARALLAX, G_MAG, BP_RP)
-MEASURED = (RV, RV_ERROR, TEFF, TEFF_ERROR, LOGG, LOGG_ERROR, FEH, FEH_ERROR, SNR, N_VISITS, ERROR_NOTE)
+MEASURED = (*(c for q in quantities(of_every_star=True) for c in q.columns), SNR, N_VISITS, ERROR_NOTE)
