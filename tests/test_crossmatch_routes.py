@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melotte.constants import GAIA_EPOCH
 from melotte.crossmatch import match_positions
 from melotte.randomness import Streams
+from melotte.schema.gaia import gaia_release
 from melotte.simulate import SimulationSettings, simulate
 
 
@@ -21,7 +21,7 @@ def test_both_routes_give_the_same_member_stars(seed: int) -> None:
     )
     members = survey.members.select(
         "ra", "dec", "pmra", "pmdec", "phot_g_mean_mag",
-        source_id="Source", ref_epoch=pl.lit(GAIA_EPOCH["DR2"]),
+        source_id="Source", ref_epoch=pl.lit(gaia_release("DR2").epoch),
     )  # fmt: skip
     # Gaia is the members and 30 times as many others, a third of them in the fibre of a member.
     rng = np.random.default_rng(seed)

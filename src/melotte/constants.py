@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Reference epoch of the astrometry of each Gaia release, Julian year in TCB.
-#: DR1: Lindegren et al. 2016, A&A 595, A4; DR2: Lindegren et al. 2018, A&A 616, A2;
-#: EDR3/DR3: Lindegren et al. 2021, A&A 649, A2.
-GAIA_EPOCH: Final[dict[str, float]] = {"DR2": 2015.5, "DR3": 2016.0}
-
 #: Julian epoch of catalogue coordinates given as "J2000".
 J2000: Final = 2000.0
 

@@ -29,6 +29,7 @@ from .members import read_clusters, read_members
 from .randomness import Streams
 from .result import Result, Step, describe_losses
 from .schema import MATCHES, SPECTRA
+from .schema.gaia import ID_COLUMNS, gaia_release
 from .stars import assign, combine
 from .store import Product, Store, exclusive
 from .surveys import open_survey
@@ -478,9 +479,9 @@ def _with_matched_ids(spectra: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFr
     """Spectra with the id of the nearest member they match, so that both surveys name a star alike."""
     nearest = matches.sort("separation", "source_id").unique("spectrum_id", keep="first", maintain_order=True)
     release = matches["gaia_release"][0]
-    column = f"source_id_{release.lower()}"
+    column = gaia_release(release).id_column
     found = nearest.select("spectrum_id", pl.col("source_id").alias(column))
-    return spectra.drop("source_id_dr2", "source_id_dr3").join(found, on="spectrum_id").pipe(SPECTRA.conform)
+    return spectra.drop(*ID_COLUMNS).join(found, on="spectrum_id").pipe(SPECTRA.conform)
 
 
 def _isochrones(config: Config, data_dir: Path | None) -> tuple[Isochrones | None, tuple[str, ...]]:

@@ -29,8 +29,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .constants import DAYS_PER_JULIAN_YEAR, GAIA_EPOCH, J2000, MAS_PER_DEG, MJD_J2000
+from .constants import DAYS_PER_JULIAN_YEAR, J2000, MAS_PER_DEG, MJD_J2000
 from .randomness import Streams
+from .schema.gaia import gaia_release
 
 FloatArray = NDArray[np.float64]
 
@@ -398,7 +399,7 @@ def _archive_rows(
 ) -> pl.DataFrame:
     """Rows as the archive distributes them: J2000 coordinates, -9999 where the pipeline failed."""
     n = len(obsid)
-    years = J2000 - GAIA_EPOCH["DR2"]
+    years = J2000 - gaia_release("DR2").epoch
     dec0 = dec + pm[1] * years / MAS_PER_DEG + rng.normal(0, 0.1, n) / 3600
     ra0 = ra + (pm[0] * years / MAS_PER_DEG + rng.normal(0, 0.1, n) / 3600) / np.cos(np.radians(dec))
     failed = rng.random(n) < 0.02
@@ -441,7 +442,7 @@ def _reference(stars: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     n = len(bright)
     error = np.hypot(0.3, 0.25 * 10 ** (0.25 * (bright["g_mag"].to_numpy() - 11)))
     mjd = MJD_J2000 + (rng.uniform(2014.6, 2017.4, n) - 2000.0) * DAYS_PER_JULIAN_YEAR
-    years = GAIA_EPOCH["DR3"] - GAIA_EPOCH["DR2"]
+    years = gaia_release("DR3").epoch - gaia_release("DR2").epoch
     cos_dec = pl.col("dec").radians().cos()
     return bright.select(
         pl.col("Cluster").alias("OC"),

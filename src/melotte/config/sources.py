@@ -56,7 +56,8 @@ class SurveyConfig(Settings):
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     #: Epoch of the coordinates where the file does not say (J2000 for ground-based surveys).
     epoch: Epoch | None = None
-    #: Gaia release of LAMOST's ``gaia_source_id`` where the file does not tell (DR7 and DR8 ship DR2 ids).
+    #: Gaia release of LAMOST's ``gaia_source_id`` where the file does not tell (DR7 and DR8 ship DR2 ids), and of a
+    #: ``gaia_rvs`` file (DR3 if not said).
     gaia_release: GaiaRelease | None = None
 
     @model_validator(mode="after")

@@ -96,7 +96,7 @@ def match_files(
     radius_arcsec : float
         Search radius.
     gaia_release : str
-        ``"DR2"`` or ``"DR3"``.
+        A release of the registry: ``"DR3"``.
     chunk_spectra : int
         Spectra held in memory together, about 100 bytes each.
     threads : int, optional

@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from ..config import GaiaRelease, MembersConfig, Threshold
-from ..constants import GAIA_EPOCH
 from ..datasets import locate
 from ..errors import EmptyResultError, SchemaError
 from ..result import Result, Step
 from ..schema import MEMBERS
+from ..schema.gaia import gaia_release
 from ..surveys.layout import Source
 from ..surveys.reader import open_table
 from .catalogues import MEMBER_LISTS
@@ -54,7 +54,7 @@ def read_members(config: MembersConfig, *, data_dir: Path | None = None) -> Resu
     """
     if config.catalogue == "table":
         sources: Mapping[str, Source] = mapped(config.columns, MEMBERS, "members.columns")
-        release: GaiaRelease = config.gaia_release or "DR3"
+        release: GaiaRelease = gaia_release(config.gaia_release or "").name
         file = config.file or ""
     else:
         catalogue = MEMBER_LISTS[config.catalogue]
@@ -85,7 +85,7 @@ def read_members(config: MembersConfig, *, data_dir: Path | None = None) -> Resu
         pl.len().over("source_id").cast(pl.Int32).alias("n_clusters"),
         wrapped("ra"),
     )
-    epoch = pl.lit(GAIA_EPOCH[release])
+    epoch = pl.lit(gaia_release(release).epoch)
     known = pl.col("ref_epoch").fill_null(epoch) if "ref_epoch" in frame.columns else epoch
     frame = frame.with_columns(known.alias("ref_epoch"))
     lost = {str(reason): int(count) for reason, count in rejected["reason"].value_counts(sort=True).iter_rows()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config import CrossmatchConfig
 from ..crossmatch import MatchReport, match_files
 from ..errors import ConfigError, CrossmatchError
+from ..schema.gaia import gaia_release as record
 from .progress import Progress
 
 
@@ -21,8 +22,7 @@ def run_match(
     progress: Progress,
 ) -> MatchReport:
     """Cross-match Parquet files; see `melotte.crossmatch.match_files`."""
-    if gaia_release not in {"DR2", "DR3"}:
-        raise CrossmatchError(f"{gaia_release!r} is no Gaia release", where="--gaia-release", expected="DR2 or DR3")
+    gaia_release = record(gaia_release, error=CrossmatchError, where="--gaia-release").name
     try:
         settings = CrossmatchConfig.model_validate({"radius": radius})
     except ValueError as error:

@@ -11,6 +11,7 @@ from ..constants import MAS_PER_DEG
 from ..errors import SchemaError
 from ..result import Result, Step
 from ..schema import MATCHES, SPECTRA, STARS
+from ..schema.gaia import ID_COLUMNS
 from .averages import FloatArray, first_known, weighted_means
 from .clusters import one_release
 
@@ -19,7 +20,7 @@ QUANTITIES = ("rv", "teff", "logg", "feh")
 
 #: Properties of the star, from the first spectrum in order of S/N that has a value; all else not averaged is that of
 #: the spectrum of highest S/N.
-_FIRST_KNOWN = ("source_id_dr2", "source_id_dr3", "parallax", "phot_g_mean_mag", "bp_rp")
+_FIRST_KNOWN = (*ID_COLUMNS, "parallax", "phot_g_mean_mag", "bp_rp")
 
 _ARCSEC_PER_DEG = 3600.0
 

@@ -22,7 +22,7 @@ def layout_of(reader: TableReader, config: SurveyConfig) -> Layout:
         case "apogee":
             layout = apogee.layout()
         case "gaia_rvs":
-            layout = gaia_rvs.layout()
+            layout = gaia_rvs.layout(config.gaia_release)
         case "table":
             layout = table.layout(config)
     return layout.at_epoch(None if config.epoch is None else float(config.epoch.to_value("yr")))

@@ -1,22 +1,23 @@
-"""Gaia DR3 radial velocities (Katz et al. 2023, A&A 674, A5) with the archive's column names.
+"""Gaia radial velocities with the archive's column names (DR3: Katz et al. 2023, A&A 674, A5).
 
-Positions are those of Gaia DR3 at epoch 2016.0. Rows without a velocity are dropped and counted. Temperatures and
+Positions are those of the release at its epoch. Rows without a velocity are dropped and counted. Temperatures and
 gravities are those of GSP-Phot, which publishes no symmetric errors; its [M/H] is not an [Fe/H] and is not read.
 """
 
 from __future__ import annotations
 
-from ..constants import GAIA_EPOCH
+from ..schema.gaia import gaia_release
 from .layout import Layout, column
 
 
-def layout() -> Layout:
-    """The layout of a Gaia DR3 archive table."""
+def layout(release: str | None = None) -> Layout:
+    """The layout of an archive table of a release (DR3 if not said)."""
+    gaia = gaia_release(release or "DR3")
     return Layout(
         title="Gaia RVS",
         sources={
             "spectrum_id": column("source_id", required=True),
-            "source_id_dr3": column("source_id", required=True),
+            gaia.id_column: column("source_id", required=True),
             "ra": column("ra", required=True),
             "dec": column("dec", required=True),
             "ref_epoch": column("ref_epoch"),
@@ -31,6 +32,6 @@ def layout() -> Layout:
             "logg": column("logg_gspphot"),
             "n_visits": column("rv_nb_transits"),
         },
-        epoch=GAIA_EPOCH["DR3"],
+        epoch=gaia.epoch,
         drop_without_rv=True,
     )

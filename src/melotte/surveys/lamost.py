@@ -20,6 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ..schema.gaia import RELEASES
+from ..schema.gaia import gaia_release as record
 from .layout import Layout, Source, column
 from .reader import TableReader
 
@@ -49,8 +51,7 @@ def layout(reader: TableReader, gaia_release: str | None) -> Layout:
     rv, rv_error = next((p for p in _RV_PAIRS if p[0] in names), _RV_PAIRS[0])
     sources: dict[str, Source] = {
         "spectrum_id": column("mobsid", "obsid"),
-        "source_id_dr2": column("dr2_source_id"),
-        "source_id_dr3": column("dr3_source_id"),
+        **{release.id_column: column(release.archive_id) for release in RELEASES},
         "ra": column("ra", "ra2000", "objra", "ra_obs", required=True),
         "dec": column("dec", "dec2000", "objdec", "dec_obs", required=True),
         "parallax": column("parallax"),
@@ -78,16 +79,16 @@ def layout(reader: TableReader, gaia_release: str | None) -> Layout:
     if "gaia_source_id" in names:
         release = gaia_release or _release_of(reader.path)
         if release:
-            sources[f"source_id_{release.lower()}"] = column("gaia_source_id")
+            sources[record(release).id_column] = column("gaia_source_id")
             notes.append(f"LAMOST: gaia_source_id is taken as Gaia {release}")
         else:
             notes.append(
                 "LAMOST: gaia_source_id is not used: which Gaia release it belongs to is not known for this file; "
-                'set [survey] gaia_release = "DR2" or "DR3"'
+                f"set [survey] gaia_release to {names()}"
             )
     if not {"obsid", "mobsid"} & names:
         # Copies with one row per star have no obsid: the Gaia id is the star's name.
-        sources["spectrum_id"] = column("dr2_source_id", "dr3_source_id", "gaia_source_id")
+        sources["spectrum_id"] = column(*(r.archive_id for r in RELEASES), "gaia_source_id")
     return Layout(
         title="LAMOST",
         sources=sources,

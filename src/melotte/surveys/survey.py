@@ -13,6 +13,7 @@ from ..constants import ARCSEC_PER_RAD
 from ..errors import EmptyResultError, SchemaError
 from ..result import Result, Step
 from ..schema import SPECTRA
+from ..schema.gaia import ID_COLUMNS, RELEASES
 from .decode import Place, to_count, to_float, to_int, to_text
 from .layout import Layout, Source, resolve
 from .reader import TableReader
@@ -23,7 +24,6 @@ from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors
 SAME_SOURCE_ARCSEC = 10.0
 #: More rejected rows than this are counted, but not listed one by one.
 LISTED_REJECTIONS = 200_000
-GAIA_IDS = ("source_id_dr2", "source_id_dr3")
 
 
 class Survey:
@@ -38,7 +38,7 @@ class Survey:
     n_rows : int or None
         Rows in the file, where the format says it without reading them.
     gaia_releases : tuple of str
-        The Gaia releases (``"DR2"``, ``"DR3"``) whose source_id the file gives; others are null.
+        The Gaia releases (``"DR3"``) whose source_id the file gives; others are null.
     notes : list of str
         What a user must know (floors, constants, ignored columns); complete after reading.
     """
@@ -66,7 +66,7 @@ class Survey:
             for target in self._found
             if target in SPECTRA
         }
-        self.gaia_releases = tuple(i[-3:].upper() for i in GAIA_IDS if i in self._found)
+        self.gaia_releases = tuple(r.name for r in RELEASES if r.id_column in self._found)
         self.notes: list[str] = list(layout.notes)
         self._reset()
 
@@ -75,7 +75,7 @@ class Survey:
         self._lost: dict[str, int] = {}
         self._listed: list[pl.DataFrame] = []
         self._spectra = Seen(("u8",))
-        self._sources_seen = {i: Seen(("f4", "f4")) for i in GAIA_IDS}
+        self._sources_seen = {i: Seen(("f4", "f4")) for i in ID_COLUMNS}
         self.notes = list(self._layout.notes)
 
     @property
@@ -245,7 +245,7 @@ class Survey:
 
     def _check_sources(self, frame: pl.DataFrame) -> None:
         """One Gaia source has one position: anything else is a wrong id or a wrong position."""
-        for name in GAIA_IDS:
+        for name in ID_COLUMNS:
             if name not in self._found:
                 continue
             rows = frame.filter(pl.col(name).is_not_null()).select(name, "ra", "dec", "_row")

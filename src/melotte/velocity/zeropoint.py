@@ -9,6 +9,7 @@ import polars as pl
 
 from ..config import ZeroPointConfig
 from ..schema import MEMBER_STARS, SPECTRA, STARS
+from ..schema.gaia import RELEASES, gaia_release
 from ..stars import weighted_means
 
 #: Standard error of a median over that of a mean, for a Gaussian: sqrt(pi / 2).
@@ -65,8 +66,8 @@ def zero_point(members: pl.DataFrame, reference: pl.DataFrame, *, settings: Zero
     members : polars.DataFrame
         MEMBER_STARS; its stars of flag 1 or 12 are used, each once.
     reference : polars.DataFrame
-        A STARS or SPECTRA table; spectra of one source are averaged (inverse variance). Stars meet by Gaia DR3
-        source_id where both tables have one, else by DR2: ids of different releases are never compared.
+        A STARS or SPECTRA table; spectra of one source are averaged (inverse variance). Stars meet by the source_id
+        of the newest Gaia release where both tables have one, then the next: ids of different releases are never compared.
     settings : ZeroPointConfig
         Minimum number of stars.
 
@@ -85,11 +86,11 @@ def zero_point(members: pl.DataFrame, reference: pl.DataFrame, *, settings: Zero
     used = members.filter(pl.col("flag") >= 1).unique("source_id", keep="first", maintain_order=True)
     reference = reference.filter(pl.col("rv").is_not_null())
     found: list[pl.DataFrame] = []
-    for release in ("DR3", "DR2"):
+    for release in (r.name for r in reversed(RELEASES)):
         left = used.with_columns(_id_in(release).alias("join_id"))
         right = _reference_means(
             reference.with_columns(
-                (_id_in(release) if is_stars else pl.col(f"source_id_{release.lower()}")).alias("join_id")
+                (_id_in(release) if is_stars else pl.col(gaia_release(release).id_column)).alias("join_id")
             ).filter(pl.col("join_id").is_not_null())
         )
         pairs = left.join(right, on="join_id", how="inner").select(
@@ -123,7 +124,7 @@ def zero_point(members: pl.DataFrame, reference: pl.DataFrame, *, settings: Zero
 
 def _id_in(release: str) -> pl.Expr:
     """The star's source_id in a Gaia release: its own, or the one the survey gives; null if neither."""
-    given = pl.col(f"source_id_{release.lower()}")
+    given = pl.col(gaia_release(release).id_column)
     return pl.when(pl.col("gaia_release") == release).then("source_id").otherwise(given)
 
 
