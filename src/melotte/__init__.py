@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import MelotteError, MelotteWarning
 
 if TYPE_CHECKING:
-    from .pipeline import Catalogue, run
+    from .workflow.pipeline import Catalogue, run
 
 __version__ = _version("melotte")
 __all__ = ["Catalogue", "MelotteError", "MelotteWarning", "__version__", "run"]
@@ -17,7 +17,7 @@ __all__ = ["Catalogue", "MelotteError", "MelotteWarning", "__version__", "run"]
 def __getattr__(name: str) -> Any:
     # The pipeline pulls in astropy, polars and numba: load it when it is used, not on import.
     if name in {"Catalogue", "run"}:
-        from . import pipeline
+        from .workflow import pipeline
 
         return getattr(pipeline, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

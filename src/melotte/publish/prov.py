@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from .files import write_text
+from ..core.files import write_text
 
 #: Names of the vocabulary and of this run; they identify, there is nothing to be opened behind them.
 _VOCABULARY = "urn:melotte:terms:"
