@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from melotte import config
+from melotte.config.read import SECTIONS
 from melotte.errors import ConfigError
 
 MINIMAL: dict[str, Any] = {
@@ -122,3 +123,40 @@ def test_nonsense_raises_nothing_but_config_error(value: Any):
             config.parse({**MINIMAL, section: value})
         except ConfigError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "hint"),
+    [
+        ("[galaxi]\ndraws = 5\n", "[galaxi]", "'galaxy'"),
+        ("[galaxy]\ndraw = 5\n", "[galaxy] draw", "'draws'"),
+        ("[metalicity]\n", "[metalicity]", "'metallicity'"),
+    ],
+)
+def test_a_step_alone_refuses_what_it_does_not_know(content: str, found: str, hint: str, tmp_path: Path) -> None:
+    """A misspelt section or key of ``--config`` is named with the nearest that exists, and not ignored."""
+    path = tmp_path / "my.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as error:
+        config.load_section(path, "galaxy", config.GalaxyConfig)
+    assert found in str(error.value)
+    assert hint in str(error.value)
+
+
+def test_every_section_of_a_run_and_of_a_step_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text("".join(f"[{name}]\n" for name in SECTIONS))
+    assert config.load_section(path, "galaxy", config.GalaxyConfig) == config.GalaxyConfig()
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "near"), [("galaxy", "lookbak", "lookback"), ("gradients", "grups", "groups")]
+)
+def test_optional_sections_suggest_the_nearest_key(section: str, wrong: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
+        config.parse({**MINIMAL, "galaxy": {}, section: {wrong: 1}})
+
+
+def test_dask_settings_are_refused_by_a_run() -> None:
+    with pytest.raises(ConfigError, match="used by no run"):
+        config.parse({**MINIMAL, "crossmatch": {"dask": {"workers": 2}}})

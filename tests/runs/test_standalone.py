@@ -68,6 +68,37 @@ def test_orbits_of_any_table(clusters: pl.DataFrame, form: str, tmp_path: Path):
     assert read_table(out / "snapshots.parquet", SNAPSHOTS)["lookback"].unique().sort().to_list() == [0.0, 50.0, 100.0]
 
 
+@pytest.mark.parametrize("form", ["fits", "parquet"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("distance", -5.0), ("dec", 95.0), ("ra", np.inf), ("rv_error", -1.0), ("pmra", -np.inf)],
+)
+def test_an_impossible_row_is_masked_and_the_others_are_followed(
+    clusters: pl.DataFrame, column: str, value: float, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One wrong value costs its row, with the reason; ``--strict`` refuses the table."""
+    wrong = clusters.with_columns(pl.Series(column, [clusters[column][0], value, clusters[column][2]]))
+    path = tmp_path / f"mine.{form}"
+    if form == "parquet":
+        wrong.write_parquet(path)
+    else:
+        filled = wrong.with_columns(pl.col("distance").fill_null(np.nan))
+        QTable({c: filled[c].to_numpy() if c != "cluster" else filled[c].to_list() for c in filled.columns}).write(path)
+    out = tmp_path / "out"
+    (tmp_path / "my.toml").write_text('[galaxy]\ndraws = 0\nlookback = "10 Myr"\nstep = "5 Myr"\n')
+    common = ("orbits", path, "--config", tmp_path / "my.toml", "--jobs", "1", "--out")
+    assert status(*common, out) == 0
+    found = read_table(out / "orbits.parquet", DYNAMICS)
+    assert found["reason"][0] is None
+    assert found["l_z"][0] is not None
+    assert found["reason"][1].startswith(f"impossible value: {column} is")
+    assert found["l_z"][1] is None
+    assert found["reason"][2] == "no distance"
+    capsys.readouterr()
+    assert status(*common, tmp_path / "strict", "--strict") == 2
+    assert f"row 2: impossible value: {column}" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -13,7 +13,7 @@ from .. import figures
 from ..clusters.isochrones import Isochrone
 from ..core.randomness import Streams
 from ..errors import MelotteError
-from ..galaxy import dynamics
+from ..galaxy import dynamics, with_chosen_velocity
 from ..schema import MEMBER_STARS, to_qtable
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ class Plots:
         assert settings is not None  # orbits are there
         close = settings.model_copy(update={"draws": 0, "step": 1.0 * settings.lookback.unit, "legacy": None})
         cluster = self.catalogue.frame.filter(pl.col("cluster") == self.catalogue[name].name)
+        cluster = with_chosen_velocity(cluster, model=self.catalogue.config.velocity.model)
         path = dynamics(cluster, settings=close, rng=Streams(0)).snapshots
         turning = {"r_peri": None, "r_apo": None} if settings.legacy else row.row(0, named=True)
         return figures.orbit(path, r_peri=turning["r_peri"], r_apo=turning["r_apo"], axes=axes)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.words import plural
 from ..datasets import locate
 from ..errors import DatasetError, MelotteError
 from ..schema import CATALOGUE
@@ -194,7 +195,7 @@ def read_record(record: LiteratureRecord, path: Path) -> Listing:
         keep = pl.col("value").is_not_null() & ~pl.col("row").is_in(nameless.to_list())
         # A value of no star is a placeholder (zhong2020 writes 0.0), whatever it looks like.
         if placeholders := int((empty & chosen["value"].is_not_null()).sum()):
-            notes.append(f"{placeholders} values of {item.quantity} ({item.resolution}) with 0 stars are no values")
+            notes.append(f"{item.quantity} ({item.resolution}): {plural(placeholders, 'value')} from 0 stars left out")
         keep &= ~empty
         if item.where:
             keep &= pl.Series(text(item.where.column)).is_in(item.where.among)

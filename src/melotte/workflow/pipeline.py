@@ -23,9 +23,10 @@ from ..clusters.isochrones import Isochrones, load_isochrones
 from ..config import Config, SurveyConfig
 from ..core.checksum import sha256
 from ..core.randomness import Streams
+from ..core.words import plural
 from ..crossmatch.identify import identify
 from ..errors import ConfigError, DatasetError, EmptyResultError
-from ..galaxy import dynamics
+from ..galaxy import dynamics, with_chosen_velocity
 from ..gradients import GradientsResult, analyse, cluster_table, from_frames, to_frames
 from ..inputs.members import read_clusters, read_members
 from ..inputs.surveys import open_survey
@@ -373,13 +374,12 @@ class _Job:
         )
         cold = sum(step.lost.get("without Teff", 0) for step in result.steps)
         hint = (
-            f"{cold:,} stars have no effective temperature and are not used for [Fe/H]; [metallicity] missing_teff = "
-            '"accept" would use them',
+            f"{plural(cold, 'star', 'have')} no effective temperature: not used for [Fe/H]; "
+            '[metallicity] missing_teff = "accept" would use them',
         )
         unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
-        notes = (
-            (f"{unlisted} clusters are not in the cluster catalogue and have no age or distance",) if unlisted else ()
-        )
+        absent = f"{plural(unlisted, 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
+        notes = (absent,) if unlisted else ()
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
@@ -391,11 +391,8 @@ class _Job:
         if self.config.galaxy is None:
             return Product({})
         catalogue = products["metallicity"].frames["catalogue"]
-        if self.config.velocity.model == "likelihood":  # rv_corrected is the model's already
-            chosen = (pl.col("rv_model").alias("rv_med"), pl.col("rv_model_error").alias("rv_med_error"))
-            catalogue = catalogue.with_columns(chosen)
         result = dynamics(
-            catalogue,
+            with_chosen_velocity(catalogue, model=self.config.velocity.model),
             settings=self.config.galaxy,
             rng=self.rng,
             jobs=self.threads,

@@ -9,6 +9,7 @@ import polars as pl
 
 from ...config import VelocityConfig
 from ...core.randomness import Streams
+from ...core.words import plural
 from ...schema import CATALOGUE, MEMBER_STARS
 from ...schema.result import Step
 from ...stars import has_valid_error
@@ -244,8 +245,8 @@ def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame, edges: tuple[str, ...]
     ]
     if rejected.height:
         shown = ", ".join(rejected["cluster"].head(5)) + (", ..." if rejected.height > 5 else "")
-        notes.append(f"{rejected.height} clusters have no radial velocity: {shown}")
+        notes.append(f"{plural(rejected.height, 'cluster', 'have')} no radial velocity: {shown}")
     n_shared = flagged.filter(pl.col("n_clusters") > 1)["source_id"].n_unique()
     if n_shared:
-        notes.append(f"{n_shared} stars are in the member list of more than one cluster; each cluster uses them")
+        notes.append(f"{plural(n_shared, 'star', 'are')} in the lists of several clusters; each cluster uses them")
     return tuple(notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from ...config import ClustersConfig
+from ...core.words import plural
 from ...datasets import locate
 from ...errors import EmptyResultError
 from ...schema import CLUSTERS
@@ -57,7 +58,8 @@ def read_clusters(config: ClustersConfig, *, data_dir: Path | None = None) -> Re
     frame = frame.filter(complete).with_columns(wrapped("ra"))
     missing = {n: int(frame[n].null_count()) for n in ("distance", "log_age") if n in frame.columns}
     absent = [n for n in ("distance", "log_age", "a_v", "distance_modulus") if n not in frame.columns]
-    notes = [f"{count} of {frame.height} clusters have no {name}" for name, count in missing.items() if count]
+    all_of_them = plural(frame.height, "cluster", "have")
+    notes = [f"{count} of {all_of_them} no {name}" for name, count in missing.items() if count]
     notes += [f"the catalogue gives no {', no '.join(absent)}"] if absent else []
     return Result(
         CLUSTERS.conform(frame, where=reader.path),

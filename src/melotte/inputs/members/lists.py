@@ -9,6 +9,7 @@ import polars as pl
 
 from ...config import GaiaRelease, MembersConfig, Threshold
 from ...core.constants import GAIA_EPOCH
+from ...core.words import plural
 from ...datasets import locate
 from ...errors import EmptyResultError, SchemaError
 from ...schema import MEMBERS
@@ -134,4 +135,4 @@ def _sharing(frame: pl.DataFrame) -> Sequence[str]:
     if not shared.height:
         return []
     stars, clusters = shared["source_id"].n_unique(), shared["cluster"].n_unique()
-    return [f"{stars:,} stars are members of more than one of {clusters:,} clusters; they are kept in each"]
+    return [f"{plural(stars, 'star', 'are')} in more than one of {plural(clusters, 'cluster')}; each keeps them"]

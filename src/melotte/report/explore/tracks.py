@@ -15,7 +15,7 @@ from ...errors import MelotteError
 from ...figures._common import RV_FLAGS, drawn_points, flags, value, values
 from ...figures.parameters import giant_boundary
 from ...figures.velocity import velocity_window
-from ...galaxy.stage import chain_of, measured
+from ...galaxy.stage import chain_of, measured, with_chosen_velocity
 from . import encode
 
 #: Time between the points of an orbit that is drawn.
@@ -107,7 +107,8 @@ def orbits(catalogue: Catalogue, clusters: Sequence[str]) -> dict[str, Any]:
         chain = chain_of(settings.model_copy(update={"step": ORBIT_STEP}))
     except MelotteError as error:
         return {"missing": f"The potential of this run is not at hand here: {error.found}"}
-    _, found = chain.run(measured(frame, settings), chain.sun, chain.potential)
+    start = measured(with_chosen_velocity(frame, model=catalogue.config.velocity.model), settings)
+    _, found = chain.run(start, chain.sun, chain.potential)
     x, y, z = np.moveaxis(found.position, -1, 0)
     joined = frame.select("cluster").join(
         catalogue.orbits.select("cluster", "reason"), on="cluster", how="left", maintain_order="left"

@@ -25,6 +25,7 @@ def run_orbits(
     config: Path | None = None,
     draws: Path | None = None,
     jobs: int | None = None,
+    strict: bool = False,
     progress: Progress,
 ) -> tuple[DynamicsResult, list[Path]]:
     """Orbits of the rows of any table.
@@ -41,6 +42,8 @@ def run_orbits(
         Parquet file for every draw.
     jobs : int, optional
         Number of threads.
+    strict : bool
+        Refuse a table with an impossible value; otherwise its row has no orbit, with the reason.
     progress : callable
         Called while sampling.
 
@@ -60,7 +63,7 @@ def run_orbits(
     if config is not None:
         settings = load_section(config, "galaxy", GalaxyConfig)
         seed = load_section(config, "run", RunConfig).seed
-    clusters = read_orbit_input(table)
+    clusters = read_orbit_input(table, strict=strict)
     with exclusive(out), nullcontext() if draws is None else parquet_sink(draws) as sink:
         result = dynamics(
             clusters,
@@ -76,7 +79,8 @@ def run_orbits(
 
 
 def _optional(name: str, unit: str, description: str) -> Column:
-    return Column(name, "float64", unit, "", description)
+    least, most = (-1.0, 1.0) if name.endswith("_corr") else (0.0, None) if name.endswith("_error") else (None, None)
+    return Column(name, "float64", unit, "", description, minimum=least, maximum=most)
 
 
 #: What `melotte.galaxy.dynamics` can use; columns in other units are converted.
@@ -98,7 +102,7 @@ ORBIT_INPUT = Schema(
 )
 
 
-def read_orbit_input(path: Path) -> pl.DataFrame:
+def read_orbit_input(path: Path, *, strict: bool = False) -> pl.DataFrame:
     """Read the columns of `ORBIT_INPUT` a FITS, VOTable, ECSV or Parquet table has.
 
     Raises
@@ -106,6 +110,6 @@ def read_orbit_input(path: Path) -> pl.DataFrame:
     ReadError
         If the file cannot be read.
     SchemaError
-        If a column has the wrong type or unit, or ``cluster`` is missing.
+        If a column has the wrong type or unit, or ``cluster`` is missing; with ``strict``, if a value is impossible.
     """
-    return read_input(path, ORBIT_INPUT)
+    return read_input(path, ORBIT_INPUT, strict=strict)

@@ -17,7 +17,7 @@ from ...core.randomness import Streams
 from ...errors import ConfigError, ReadError
 from ...figures.structure_3d import wave_3d
 from ...figures.structure_set import structure_drawings
-from ...galaxy import dynamics
+from ...galaxy import dynamics, with_chosen_velocity
 from ...publish.structure import write_structure
 from ...schema import CATALOGUE, Column, Schema
 from ...structure import Structure, analyse, read_sightlines, read_wave
@@ -146,10 +146,7 @@ def _from_run(run: Path, config: Path | None, data_dir: Path | None) -> _Input:
     if config is not None:
         settings = load_section(config, "structure", StructureConfig)
         drawing = load_section(config, "figures", FiguresConfig)
-    clusters = catalogue.frame
-    if recorded.velocity.model == "likelihood":  # as the run did for its orbits
-        chosen = (pl.col("rv_model").alias("rv_med"), pl.col("rv_model_error").alias("rv_med_error"))
-        clusters = clusters.with_columns(chosen)
+    clusters = with_chosen_velocity(catalogue.frame, model=recorded.velocity.model)
     simulated = bool(json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("simulated"))
     return _Input(clusters, catalogue.orbits, settings, recorded.galaxy, drawing, recorded.run.seed, simulated)
 
