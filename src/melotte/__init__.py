@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from .errors import MelotteError, MelotteWarning
 
 if TYPE_CHECKING:
+    from .delivery import read_back as read
     from .pipeline import Catalogue, run
 
 __version__ = _version("melotte")
-__all__ = ["Catalogue", "MelotteError", "MelotteWarning", "__version__", "run"]
+__all__ = ["Catalogue", "MelotteError", "MelotteWarning", "__version__", "read", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from . import pipeline
 
         return getattr(pipeline, name)
+    if name == "read":
+        from .delivery import read_back
+
+        return read_back
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

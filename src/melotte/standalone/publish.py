@@ -15,6 +15,7 @@ from ..config import Config, PublishConfig, load_section
 from ..datasets.cite import VIZIER
 from ..delivery import has_product, read_product, read_record
 from ..galaxy.sun import solar
+from ..products import RUN_TABLES
 from ..publish import About, citation_text, write_table
 from ..publish.citation import software_versions
 from ..publish.files import write_text
@@ -26,21 +27,9 @@ from ..publish.readme import missing
 from ..publish.story import story
 from ..publish.submission import Product, Submission, write_aas, write_cds
 from ..result import Step
-from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS, Schema
-from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from ..schema import MEMBER_STARS, Schema
 from ..store import exclusive
 from .progress import Progress
-
-#: Tables of a run and where they lie in it; the first two are always there.
-_TABLES: dict[str, Schema] = {
-    "clusters": CATALOGUE,
-    "members": MEMBER_STARS,
-    "orbits": DYNAMICS,
-    "snapshots": SNAPSHOTS,
-    "tables/gradients": GRADIENTS,
-    "tables/model_comparison": COMPARISON,
-    "tables/flat_tail": FLAT_TAIL,
-}
 
 
 @dataclass(frozen=True)
@@ -165,9 +154,9 @@ def _publish(out: Path, *, to: Path | None, config: Path | None, hats: bool, pro
 
 
 def _read(out: Path, record: Mapping[str, Any]) -> dict[str, tuple[Schema, pl.DataFrame]]:
-    """The tables the run wrote, as it wrote them; the first two always."""
-    wanted = [name for name in _TABLES if has_product(record, name) or name in {"clusters", "members"}]
-    return {name: (_TABLES[name], read_product(out, record, name, _TABLES[name])) for name in wanted}
+    """The tables the run wrote, as it wrote them."""
+    wanted = [t for t in RUN_TABLES if t.published and (t.needed or has_product(record, t.name))]
+    return {t.name: (t.schema, read_product(out, record, t.name)) for t in wanted}
 
 
 def _used(record: Mapping[str, Any]) -> list[datasets.Record]:
