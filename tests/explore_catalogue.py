@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
+from melotte.clusters.isochrones import Isochrones
 from melotte.config import parse
-from melotte.explore import write_page
+from melotte.core.randomness import Streams
 from melotte.galaxy import dynamics
-from melotte.isochrones import Isochrones
 from melotte.publish import Picture, write_provenance
-from melotte.randomness import Streams
-from melotte.result import Step
+from melotte.report.explore import write_page
 from melotte.schema import CATALOGUE, MEMBER_STARS, MEMBERS
+from melotte.schema.result import Step
 
 EVIL = ("<script>alert(1)</script>", "</script><img src=x onerror=alert(2)>", "'\"&amp;%2F#\\u003c")
 KNOWN = ("Melotte_22", "NGC_2682", "NGC_2632", "Berkeley_17")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.randomness import Streams
 from melotte.figures import look
-from melotte.pipeline import run
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import run
 
 CONFIG: dict[str, Any] = {
     **DEMO,

@@ -33,7 +33,7 @@ def readers(directory: Path) -> list[Reader]:
 
 def _surveys(directory: Path) -> list[Reader]:
     from melotte.config import SurveyConfig
-    from melotte.surveys import open_survey
+    from melotte.inputs.surveys import open_survey
 
     columns = {"ra": "ra", "dec": "dec", "rv": "rv", "rv_error": "rv_err", "teff": "teff", "feh": "feh", "snr": "snrg"}
     spelled = {
@@ -103,12 +103,12 @@ def _other_surveys() -> dict[str, dict[str, list[Any]]]:
 def _lists(directory: Path) -> list[Reader]:
     import polars as pl
 
+    from melotte.clusters.isochrones import load_isochrones
     from melotte.config import ClustersConfig, MembersConfig
-    from melotte.isochrones import load_isochrones
+    from melotte.core.randomness import Streams
+    from melotte.inputs.members import read_clusters
     from melotte.literature import read_literature
-    from melotte.members import read_clusters
-    from melotte.randomness import Streams
-    from melotte.simulate import SimulationSettings, simulate
+    from melotte.validation.simulate import SimulationSettings, simulate
 
     sky = simulate(SimulationSettings(n_clusters=4, n_field_spectra=1, max_members=3), Streams(1))
     members, clusters = sky.members.head(8), sky.clusters
@@ -139,7 +139,7 @@ def _lists(directory: Path) -> list[Reader]:
 
 
 def _members(config: Any) -> Callable[[Path], Any]:
-    from melotte.members import read_members
+    from melotte.inputs.members import read_members
 
     return lambda p: read_members(config(catalogue="cantat2018", file=str(p)))
 
@@ -160,9 +160,9 @@ def _tables(directory: Path) -> list[Reader]:
     from melotte.config import GradientsConfig
     from melotte.publish import read_table, write_table
     from melotte.schema import CLUSTERS, to_qtable
-    from melotte.standalone.gradients_input import _wanted, join_tables, read_gradients_table
-    from melotte.standalone.orbits import ORBIT_INPUT, read_orbit_input
-    from melotte.standalone.structure import STRUCTURE_INPUT, read_structure_input
+    from melotte.workflow.standalone.gradients_input import _wanted, join_tables, read_gradients_table
+    from melotte.workflow.standalone.orbits import ORBIT_INPUT, read_orbit_input
+    from melotte.workflow.standalone.structure import STRUCTURE_INPUT, read_structure_input
 
     def frame(schema: Any) -> Any:
         values: dict[str, Any] = {"string": ["a", "b", "c"], "int64": [1, 2, 3], "int32": [1, 2, 3], "bool": [True] * 3}
@@ -273,8 +273,8 @@ seed = 3
 
 def _sections(path: Path) -> None:
     from melotte import config
-    from melotte.calibration.run import _settings
-    from melotte.calibration.settings import CalibrationConfig
+    from melotte.validation.calibration.run import _settings
+    from melotte.validation.calibration.settings import CalibrationConfig
 
     models: dict[str, Any] = {"publish": config.PublishConfig, "literature": config.LiteratureConfig}
     models |= {"structure": config.StructureConfig, "gradients": config.GradientsConfig}

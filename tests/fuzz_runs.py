@@ -41,18 +41,18 @@ def _in_place(target: Path, read: Callable[[], Any]) -> Callable[[Path], Any]:
 
 def _run(out: Path) -> list[Reader]:
     from melotte import publish
+    from melotte.catalogue.store import Store
     from melotte.config import parse
-    from melotte.delivery import read_back, read_product, read_record
-    from melotte.demonstration import CONFIG as DEMO
-    from melotte.explore.page import RECORD, read_page_record
-    from melotte.explore.reviews import read_reviews
-    from melotte.pipeline import _Job, compute, silent
-    from melotte.randomness import Streams
+    from melotte.core.randomness import Streams
+    from melotte.report.explore.page import RECORD, read_page_record
+    from melotte.report.explore.reviews import read_reviews
     from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS
     from melotte.schema.gradients import COMPARISON, GRADIENTS
-    from melotte.simulate import SimulationSettings, simulate
-    from melotte.standalone.publish import _read
-    from melotte.store import Store
+    from melotte.validation.demonstration import CONFIG as DEMO
+    from melotte.validation.simulate import SimulationSettings, simulate
+    from melotte.workflow.delivery import read_back, read_product, read_record
+    from melotte.workflow.pipeline import _Job, compute, silent
+    from melotte.workflow.standalone.publish import _read
 
     inputs = out.parent / "inputs"
     simulate(SimulationSettings(n_clusters=5, n_field_spectra=10, max_members=12), Streams(5)).write(inputs)

@@ -33,12 +33,12 @@ from pathlib import Path
 from typing import Any
 
 import melotte
-from melotte import pipeline
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.files import PART
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
-from melotte.publish.files import PART
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow import pipeline
 
 #: A whole run, orbits included; the figures are few.
 CONFIG: dict[str, Any] = {
@@ -247,16 +247,20 @@ def _watch(out: Path, at: int | None) -> list[int]:
 def _import_everything() -> None:
     """Once, here, instead of in every child."""
     for module in pkgutil.walk_packages(melotte.__path__, "melotte."):
-        if module.name.split(".")[1] not in ("cli", "reproduce", "calibration") and "lsdb" not in module.name:
+        if (
+            not {"__main__", "cli", "reproduce", "calibration"} & set(module.name.split("."))
+            and "lsdb" not in module.name
+        ):
             importlib.import_module(module.name)
 
 
 def _leave_out_drawing() -> None:
-    from melotte import explore, publish
+    from melotte.core import files
     from melotte.figures import look
+    from melotte.report import explore
 
     def page(path: Path, *_: Any, **__: Any) -> Path:
-        return publish.files.write_text(path, "page " * 5000)
+        return files.write_text(path, "page " * 5000)
 
     def print_nothing(figure: Any, stream: Any, name: str) -> None:
         stream.write(b"\x89PNG\r\n\x1a\n" + name.encode() * 5000)

@@ -8,11 +8,18 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from melotte.calibration import COVERAGE, SELECTION, CalibrationConfig, coverage_table, measure, selection_table
-from melotte.calibration.tables import bin_labels
 from melotte.cli import main
 from melotte.publish import read_table
-from melotte.simulate import SimulationSettings
+from melotte.validation.calibration import (
+    COVERAGE,
+    SELECTION,
+    CalibrationConfig,
+    coverage_table,
+    measure,
+    selection_table,
+)
+from melotte.validation.calibration.tables import bin_labels
+from melotte.validation.simulate import SimulationSettings
 
 SMALL = SimulationSettings(n_clusters=8, n_field_spectra=0, eccentric=True, max_members=40)
 

@@ -10,8 +10,8 @@ import pytest
 
 from melotte.config import CrossmatchConfig, MembersConfig, SurveyConfig
 from melotte.crossmatch import audit_ids, identify, match_positions
-from melotte.members import read_members
-from melotte.surveys import open_survey
+from melotte.inputs.members import read_members
+from melotte.inputs.surveys import open_survey
 
 
 @pytest.fixture(scope="module")

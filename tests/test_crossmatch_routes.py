@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melotte.constants import GAIA_EPOCH
+from melotte.core.constants import GAIA_EPOCH
+from melotte.core.randomness import Streams
 from melotte.crossmatch import match_positions
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.simulate import SimulationSettings, simulate
 
 
 @pytest.mark.parametrize("seed", [1, 2])

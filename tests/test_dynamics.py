@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from melotte.config import GalaxyConfig, parse
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, SchemaError
 from melotte.galaxy import frames, sampling
 from melotte.galaxy.orbits import integrate_orbits
@@ -17,7 +18,6 @@ from melotte.galaxy.potential import load_potential
 from melotte.galaxy.sink import parquet_sink
 from melotte.galaxy.stage import chain_of, compare_chains, dynamics
 from melotte.galaxy.sun import solar
-from melotte.randomness import Streams
 from melotte.schema import DYNAMICS, SNAPSHOTS
 
 RNG = Streams(7)

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from melotte.config import GalaxyConfig
+from melotte.core.randomness import Streams
 from melotte.galaxy.frames import K_365
 from melotte.galaxy.legacy import GALPOT_ZERO_POINT
 from melotte.galaxy.orbits import integrate_orbits
 from melotte.galaxy.potential import TabulatedPotential, load_potential
 from melotte.galaxy.stage import DynamicsResult, compare_chains, dynamics
-from melotte.randomness import Streams
 from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from melotte import config, publish
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
+from melotte.catalogue.store import LOCK
 from melotte.cli import main
-from melotte.pipeline import compute
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS
-from melotte.store import LOCK
+from melotte.workflow.pipeline import compute
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SURVEYS = ("lamost_lrs", "boss", "apogee", "gaia_rvs")

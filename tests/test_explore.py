@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from explore_catalogue import EVIL, made_up, write
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
 from melotte.cli import main
 from melotte.errors import PublishError, ReadError
-from melotte.explore import encode, names, rewrite_page, tracks
-from melotte.explore.places import places, sun_of, view_columns
-from melotte.explore.reviews import read_reviews
 from melotte.publish import Picture, update_outputs, write_table
+from melotte.report.explore import encode, names, rewrite_page, tracks
+from melotte.report.explore.places import places, sun_of, view_columns
+from melotte.report.explore.reviews import read_reviews
 from melotte.schema import CATALOGUE, MEMBER_STARS
 
 

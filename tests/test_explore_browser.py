@@ -20,9 +20,9 @@ from astropy.table import Table
 from PIL import Image
 
 from explore_catalogue import EVIL, FIRST_ID, made_up, write
-from melotte.catalogue import Catalogue
-from melotte.explore import tracks
+from melotte.catalogue.catalogue import Catalogue
 from melotte.literature import canonical
+from melotte.report.explore import tracks
 
 #: The size of the published catalogue.
 N_CLUSTERS, N_STARS = 386, 7570

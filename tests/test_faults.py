@@ -18,14 +18,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from melotte.catalogue.store import LOCK, exclusive
 from melotte.config import parse
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.files import replacing, write_text
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError, PublishError, ReadError
-from melotte.pipeline import STAGES, compute, run
-from melotte.publish.files import replacing, write_text
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
-from melotte.store import LOCK, exclusive
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import STAGES, compute, run
 
 CONFIG: dict[str, Any] = {
     **DEMO,
@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
 
 _HOLD = """
 import sys, time
-from melotte.store import exclusive
+from melotte.catalogue.store import exclusive
 with exclusive(sys.argv[1]):
     print("held", flush=True)
     time.sleep(120)

@@ -22,15 +22,15 @@ from datasets_archive import BODY, NAME, Archive, get, left, serve, stars_csv
 from melotte import datasets
 from melotte.cli import main
 from melotte.cli.common import damaged_code
+from melotte.core.randomness import Streams
 from melotte.datasets import Record, find
 from melotte.datasets.checksums import note_of, write_note
-from melotte.demonstration import CONFIG as DEMO
 from melotte.errors import DatasetError
 from melotte.galaxy import table
 from melotte.galaxy.components import read_model
-from melotte.pipeline import compute
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import compute
 
 pytest_plugins = ("datasets_fixtures",)
 

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from kill_points import contents
+from melotte.catalogue.store import LOCK, exclusive
 from melotte.cli import main
 from melotte.crossmatch import match_files
 from melotte.errors import CrossmatchError
 from melotte.publish.folder import MANIFEST
-from melotte.standalone.publish import run_publish
-from melotte.store import LOCK, exclusive
+from melotte.workflow.standalone.publish import run_publish
 
 pytest_plugins = ("faults_runs",)
 
@@ -33,7 +33,7 @@ _PUBLISH = """
 import os, signal, sys
 from pathlib import Path
 import kill_points
-from melotte.standalone.publish import run_publish
+from melotte.workflow.standalone.publish import run_publish
 out, at = Path(sys.argv[1]), sys.argv[2]
 seen = kill_points._watch(out, int(at) if at.isdigit() else None)
 def hook(event, arguments):

@@ -12,17 +12,17 @@ import pytest
 
 from melotte.cli import main
 from melotte.config import parse
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
 from melotte.figures import look
-from melotte.pipeline import run
 from melotte.publish import FORMATS, read_table
-from melotte.randomness import Streams
 from melotte.schema import CATALOGUE
-from melotte.simulate import SimulationSettings, simulate
-from melotte.standalone.gradients import run_gradients
-from melotte.standalone.publish import run_publish
-from melotte.standalone.structure import run_structure
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import run
+from melotte.workflow.standalone.gradients import run_gradients
+from melotte.workflow.standalone.publish import run_publish
+from melotte.workflow.standalone.structure import run_structure
 from structure_tables import at, sinusoid, thin_disc
 
 #: Names that climb, that are places, that are markup, that are too long for a file name.
@@ -92,7 +92,7 @@ def test_no_name_becomes_html(made: Path):
 
 
 def test_a_notebook_shows_names_as_text(made: Path):
-    from melotte.delivery import read_back
+    from melotte.workflow.delivery import read_back
 
     catalogue = read_back(made / "deep" / "er" / "out", data_dir=made / "in")
     shown = catalogue._repr_html_()
@@ -120,7 +120,7 @@ def test_paths_in_the_configuration(made: Path, tmp_path: Path, section: str, ke
         changed[section] = {key: value}
     (tmp_path / "out").mkdir()
     if section == "metallicity":  # log g instead, and a note that says so
-        from melotte.pipeline import _isochrones
+        from melotte.workflow.pipeline import _isochrones
 
         found, notes = _isochrones(parse(changed), made / "in")
         assert found is None

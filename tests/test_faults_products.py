@@ -13,8 +13,8 @@ import pytest
 
 from kill_points import contents
 from melotte.cli import main
-from melotte.delivery import read_back
 from melotte.errors import ReadError
+from melotte.workflow.delivery import read_back
 
 pytest_plugins = ("faults_runs",)
 

@@ -18,10 +18,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from melotte import figures
+from melotte.clusters.isochrones import Isochrone
 from melotte.errors import MelotteError, PublishError
 from melotte.figures.recovery import pulls
 from melotte.figures.sky import galactic_plane
-from melotte.isochrones import Isochrone
 from melotte.schema import CATALOGUE, MEMBER_STARS, MEMBERS
 
 

@@ -8,11 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from melotte.config import GalaxyConfig
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
 from melotte.figures import orbits as figures
 from melotte.figures.look import save
 from melotte.galaxy import DynamicsResult, dynamics
-from melotte.randomness import Streams
 
 N = 12
 

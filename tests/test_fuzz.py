@@ -76,7 +76,7 @@ def test_any_bytes_as_a_configuration_or_a_table(tmp_path: Path, content: bytes)
     path.write_bytes(content)
     with pytest.raises(MelotteError):
         config.load(path)
-    from melotte.surveys.reader import open_table
+    from melotte.tables.reader import open_table
 
     try:
         reader = open_table(path)

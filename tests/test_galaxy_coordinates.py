@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from melotte.config import GalaxyConfig
+from melotte.core.randomness import Streams
 from melotte.errors import SchemaError
 from melotte.galaxy import dynamics, from_skycoord
-from melotte.randomness import Streams
 
 M67 = {
     "ra": 132.846 * u.deg,

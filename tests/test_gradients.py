@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from melotte.config import GradientsConfig
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, EmptyResultError, SchemaError
 from melotte.gradients import Model, age_groups, evaluate, fit_group, fit_table
 from melotte.gradients.comparison import loo, waic
@@ -27,7 +28,6 @@ from melotte.gradients.proposals import whole_half
 from melotte.gradients.sampling import Settings, sample
 from melotte.publish import FORMATS, read_table
 from melotte.publish.gradients import cds, write_gradients
-from melotte.randomness import Streams
 from melotte.schema.gradients import GRADIENTS
 
 TRUTH = {

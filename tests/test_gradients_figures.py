@@ -11,12 +11,12 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 
 from melotte.config import GradientsConfig
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
 from melotte.figures import save
 from melotte.figures.corner import corner
 from melotte.figures.gradients import metallicity_distribution, residuals
 from melotte.gradients import GradientsResult, fit_table
-from melotte.randomness import Streams
 
 
 @pytest.fixture(scope="module")

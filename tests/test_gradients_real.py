@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from melotte.config import GalaxyConfig, GradientsConfig
+from melotte.core.randomness import Streams
 from melotte.galaxy import dynamics
 from melotte.gradients import fit_table, flat_tail_test, predictor_table
-from melotte.randomness import Streams
 from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data

@@ -17,17 +17,17 @@ from polars.testing import assert_frame_equal
 
 from melotte.cli import main
 from melotte.config import GradientsConfig, parse
-from melotte.delivery import deliver, read_back
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, ReadError, SchemaError
 from melotte.gradients import analyse, fit_table, flat_tail_sentences, from_frames, to_frames
-from melotte.pipeline import compute
 from melotte.publish import read_table
-from melotte.randomness import Streams
 from melotte.schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
-from melotte.simulate import SimulationSettings, simulate
-from melotte.standalone.gradients import run_gradients
-from melotte.standalone.gradients_input import join_tables, read_gradients_table
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.delivery import deliver, read_back
+from melotte.workflow.pipeline import compute
+from melotte.workflow.standalone.gradients import run_gradients
+from melotte.workflow.standalone.gradients_input import join_tables, read_gradients_table
 
 TOML = """
 [gradients]
@@ -186,7 +186,7 @@ def test_a_script_without_a_guard_may_use_processes(tmp_path: Path) -> None:
         "import numpy as np, polars as pl\n"
         "from melotte.config import GradientsConfig\n"
         "from melotte.gradients import fit_table\n"
-        "from melotte.randomness import Streams\n"
+        "from melotte.core.randomness import Streams\n"
         "r = np.linspace(7, 14, 20)\n"
         "t = pl.DataFrame({'cluster': [str(i) for i in range(20)], 'f': -0.06 * r, 'e': 0.1 + 0 * r, 'r_gc': r})\n"
         "s = GradientsConfig(feh='f', feh_error='e', age_edges=(), predictors=('r_gc',), scatter=False,\n"

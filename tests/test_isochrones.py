@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from melotte.clusters.isochrones import Isochrones, load_isochrones
 from melotte.errors import DatasetError, MelotteError, ReadError
-from melotte.isochrones import Isochrones, load_isochrones
 from science_tables import isochrone_grid
 
 GRID = isochrone_grid()

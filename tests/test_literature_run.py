@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from melotte.cli import main
-from melotte.delivery import deliver, read_back
-from melotte.demonstration import CONFIG as DEMO
+from melotte.core.randomness import Streams
 from melotte.literature import compare, load_resolver, open_listing
-from melotte.pipeline import compute
 from melotte.publish import read_table, update_outputs
-from melotte.randomness import Streams
 from melotte.schema import CATALOGUE, MEMBER_STARS
 from melotte.schema.literature import COMPARISON, LEDGER, OFFSETS, PROBLEMS
-from melotte.simulate import SimulationSettings, simulate
-from melotte.standalone.compare import run_compare
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.delivery import deliver, read_back
+from melotte.workflow.pipeline import compute
+from melotte.workflow.standalone.compare import run_compare
 
 #: Columns of Zhong et al. 2020 that its record names; the numbers are invented.
 HEADER = "Cluster,RA_ICRS,DE_ICRS,pmRA*,pmDE,RV,e_RV,o_RV,[Fe/H],e_[Fe/H],o_[Fe/H]"

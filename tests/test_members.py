@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from melotte.config import ClustersConfig, MembersConfig
 from melotte.errors import ConfigError, DatasetError, EmptyResultError, ReadError, SchemaError
+from melotte.inputs.members import read_clusters, read_members
 from melotte.literature import canonical
-from melotte.members import read_clusters, read_members
-from melotte.result import Result
 from melotte.schema import CLUSTERS, MEMBERS
+from melotte.schema.result import Result
 from survey_files import write_csv, write_fits, write_parquet, write_votable
 
 FIRST = 4_611_686_018_427_387_904  # 2**62: beyond what a float64 can count

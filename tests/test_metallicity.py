@@ -9,12 +9,12 @@ from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melotte import velocity
+from melotte.clusters import velocity
+from melotte.clusters.isochrones import Isochrones
+from melotte.clusters.metallicity import CLUSTER_METALLICITIES, MetallicityResult, assemble, select
 from melotte.config import MetallicityConfig, VelocityConfig
+from melotte.core.randomness import Streams
 from melotte.errors import SchemaError
-from melotte.isochrones import Isochrones
-from melotte.metallicity import CLUSTER_METALLICITIES, MetallicityResult, assemble, select
-from melotte.randomness import Streams
 from melotte.schema import CATALOGUE, CLUSTERS, MEMBER_STARS
 from science_tables import clusters, isochrone_grid, stars
 

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from melotte.clusters.metallicity import select
+from melotte.clusters.metallicity.likelihood import metallicity_model
+from melotte.clusters.metallicity.trend import fit_trend, held_out
+from melotte.clusters.velocity import select as select_by_velocity
 from melotte.config import MetallicityConfig, MetallicityModelConfig, TrendConfig, VelocityConfig
+from melotte.core.randomness import Streams
 from melotte.errors import EmptyResultError
-from melotte.metallicity import select
-from melotte.metallicity.likelihood import metallicity_model
-from melotte.metallicity.trend import fit_trend, held_out
-from melotte.pipeline import compute
-from melotte.randomness import Streams
 from melotte.schema import CLUSTERS, MEMBER_STARS
-from melotte.simulate import SimulationSettings, simulate
-from melotte.velocity import select as select_by_velocity
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import compute
 from science_tables import clusters, stars
 
 SETTINGS = TrendConfig()
@@ -143,7 +143,7 @@ def test_row_order_does_not_matter(with_trend: pl.DataFrame):
 @pytest.mark.slow
 def test_a_simulated_survey_with_a_trend(tmp_path: Path):
     """The whole pipeline on a survey whose [Fe/H] rises by 0.1 dex per 1000 K: cuts leave it, the fit takes it out."""
-    from melotte.demonstration import CONFIG
+    from melotte.validation.demonstration import CONFIG
 
     survey = simulate(SimulationSettings(n_clusters=60, n_field_spectra=0, feh_trend_dex=0.1), Streams(11))
     survey.write(tmp_path)

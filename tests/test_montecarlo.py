@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from melotte.montecarlo import draw, kernels, statistics, summarise
-from melotte.randomness import Streams
+from melotte.clusters.montecarlo import draw, kernels, statistics, summarise
+from melotte.core.randomness import Streams
 
 RNG = Streams(20221101)
 MASK = 2**64 - 1
@@ -212,7 +212,7 @@ class TestStatistics:
     def test_threads_and_chunks_do_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         problem_ = problem([*self.SIZES, *([5] * 30)], seed=2)
         one = statistics(*problem_, rng=RNG, draws=300)
-        monkeypatch.setattr("melotte.montecarlo._DRAWS_PER_CHUNK", 2000)
+        monkeypatch.setattr("melotte.clusters.montecarlo._DRAWS_PER_CHUNK", 2000)
         for jobs in (1, 4):
             other = statistics(*problem_, rng=RNG, draws=300, jobs=jobs)
             for name in one.__dataclass_fields__:

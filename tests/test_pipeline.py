@@ -11,16 +11,16 @@ import pytest
 
 import melotte
 from melotte import figures
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
 from melotte.cli import main
 from melotte.config import parse
-from melotte.delivery import read_back
-from melotte.demonstration import CONFIG as DEMO
-from melotte.demonstration import recover, run_demo
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, EmptyResultError, MelotteError, ReadError
-from melotte.pipeline import compute
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.demonstration import recover, run_demo
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.delivery import read_back
+from melotte.workflow.pipeline import compute
 
 SMALL = SimulationSettings(n_clusters=12, n_field_spectra=200)
 CONFIG: dict[str, Any] = {**DEMO, "figures": {"largest": 1, "formats": ["pdf"]}}

@@ -20,9 +20,9 @@ from melotte.cli import main
 from melotte.errors import ConfigError, PublishError, ReadError
 from melotte.publish import InputFile, read_table, write_provenance, write_table
 from melotte.publish.folder import replacing_folder
-from melotte.result import Step
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS, Schema
-from melotte.standalone.publish import Publication, run_publish
+from melotte.schema.result import Step
+from melotte.workflow.standalone.publish import Publication, run_publish
 from votables import strictly
 
 AUTHORS = """
@@ -295,7 +295,7 @@ def test_a_failure_leaves_the_earlier_folder(
         stem.write_text("half a table")
         raise PublishError("no space")
 
-    monkeypatch.setattr("melotte.standalone.publish.write_table", fail)
+    monkeypatch.setattr("melotte.workflow.standalone.publish.write_table", fail)
     with pytest.raises(PublishError, match="no space"):
         run_publish(small, to=earlier, progress=silent)
     assert {p: p.read_bytes() for p in earlier.rglob("*") if p.is_file()} == before

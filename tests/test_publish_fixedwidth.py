@@ -18,7 +18,6 @@ from melotte.errors import PublishError, SchemaError
 from melotte.publish import fixedwidth
 from melotte.publish.fixedcheck import check
 from melotte.publish.readme import Front, plain
-from melotte.publish.stored import unescape
 from melotte.publish.submission import Product, write_aas, write_cds
 from melotte.schema import (
     CATALOGUE,
@@ -33,6 +32,7 @@ from melotte.schema import (
     Schema,
 )
 from melotte.schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from melotte.tables.stored import unescape
 from test_publish_tables import ALL_TYPES, build, rows
 
 FRONT = Front(

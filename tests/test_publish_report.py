@@ -26,8 +26,8 @@ from melotte.publish import (
     write_provenance,
     write_report,
 )
-from melotte.result import Step
 from melotte.schema import CATALOGUE
+from melotte.schema.result import Step
 
 EVIL = "<script>alert(1)</script>\"'&"
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

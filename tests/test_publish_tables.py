@@ -290,7 +290,7 @@ def test_other_bad_input_names_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_does_not_read_back_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from melotte.publish import fits
+    from melotte.tables import fits
 
     [path] = write_table(sample(), ALL_TYPES, tmp_path / "t", ("fits",))
     before = path.read_bytes()
@@ -389,7 +389,7 @@ def test_a_votable_of_astropy_is_read(tmp_path: Path, items: list[tuple[object, 
 
 
 def test_rows_of_a_votable_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from melotte.publish import binary2
+    from melotte.tables import binary2
 
     frame = build([(i, i, i / 7, None, 1.0, i % 2 == 0, "text" * (i % 5)) for i in range(40)])
     [path] = write_table(frame, ALL_TYPES, tmp_path / "t", ("vot",))

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from melotte import metallicity, velocity
+from melotte.clusters import metallicity, velocity
+from melotte.clusters.isochrones import load_isochrones
 from melotte.config import (
     ClustersConfig,
     CrossmatchConfig,
@@ -24,12 +25,11 @@ from melotte.config import (
     VelocityConfig,
     ZeroPointConfig,
 )
+from melotte.core.randomness import Streams
 from melotte.crossmatch import identify
-from melotte.isochrones import load_isochrones
-from melotte.members import read_clusters, read_members
-from melotte.randomness import Streams
+from melotte.inputs.members import read_clusters, read_members
+from melotte.inputs.surveys import open_survey
 from melotte.stars import assign, combine
-from melotte.surveys import open_survey
 
 
 @dataclass(frozen=True)

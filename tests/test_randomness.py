@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from melotte.randomness import Streams
+from melotte.core.randomness import Streams
 
 
 def test_same_name_same_numbers_whatever_was_drawn_before():

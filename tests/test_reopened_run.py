@@ -19,15 +19,15 @@ from polars.testing import assert_frame_equal
 
 import melotte
 from faults_runs import CONFIG
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
+from melotte.catalogue.views import Plots
 from melotte.cli import main
-from melotte.delivery import deliver
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
 from melotte.figures import look
-from melotte.products import RUN_TABLES
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
-from melotte.views import Plots
+from melotte.schema.products import RUN_TABLES
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.delivery import deliver
 
 GOLDEN = Path(__file__).parent / "golden" / "products.json"
 PLOTS = [name for name, _ in inspect.getmembers(Plots, inspect.isfunction) if not name.startswith("_")]

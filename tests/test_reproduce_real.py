@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from melotte.core.randomness import Streams
 from melotte.publish import read_table
-from melotte.randomness import Streams
 from melotte.reproduce import counts, disc, literature, metallicity, orbits
 from melotte.reproduce.causes import CAUSES
 from melotte.reproduce.fu2022 import Reproduction, reproduce_fu2022

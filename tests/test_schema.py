@@ -22,7 +22,9 @@ from melotte.errors import SchemaError
 from melotte.schema import Column, Schema, from_qtable, to_qtable
 
 #: Every table the package describes: those of the schema and those modules keep for themselves.
-MODULES = [f"melotte.schema.{m.name}" for m in pkgutil.iter_modules(schema.__path__)] + ["melotte.calibration.tables"]
+MODULES = [f"melotte.schema.{m.name}" for m in pkgutil.iter_modules(schema.__path__)] + [
+    "melotte.validation.calibration.tables"
+]
 ALL = list(dict.fromkeys(v for m in MODULES for v in vars(import_module(m)).values() if isinstance(v, Schema)))
 COLUMNS = [pytest.param(c, id=f"{t.name}.{c.name}") for t in ALL for c in t]
 

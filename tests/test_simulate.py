@@ -8,8 +8,8 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import ICRS, CartesianDifferential, Galactic, Galactocentric, SkyCoord
 
-from melotte.randomness import Streams
-from melotte.simulate import SimulatedSurvey, SimulationSettings, simulate
+from melotte.core.randomness import Streams
+from melotte.validation.simulate import SimulatedSurvey, SimulationSettings, simulate
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from astropy.table import QTable
 
 from melotte.cli import main
 from melotte.config import GalaxyConfig
+from melotte.core.randomness import Streams
 from melotte.crossmatch import match_positions
 from melotte.galaxy import dynamics
 from melotte.publish import read_table
-from melotte.randomness import Streams
 from melotte.schema import DYNAMICS, MATCHES, SNAPSHOTS
 
 

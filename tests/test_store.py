@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from melotte.catalogue.store import Product, Store
 from melotte.errors import MelotteError, ReadError
-from melotte.result import Step
-from melotte.store import Product, Store
+from melotte.schema.result import Step
 
 PRODUCT = Product(
     {"stars": pl.DataFrame({"source_id": [2**62 + 1, None], "rv": [1.5, None]})},

@@ -14,13 +14,13 @@ import polars as pl
 import pytest
 
 from melotte import publish
+from melotte.catalogue.store import LOCK
 from melotte.cli import main
 from melotte.config import GalaxyConfig, RunConfig, StructureConfig, parse
+from melotte.core.randomness import Streams
 from melotte.galaxy import dynamics
-from melotte.randomness import Streams
 from melotte.schema import CATALOGUE, DYNAMICS, MEMBER_STARS
 from melotte.schema import structure as schemas
-from melotte.store import LOCK
 from melotte.structure import analyse, read_sightlines, read_wave
 from structure_tables import at, sinusoid, thin_disc
 
@@ -99,7 +99,7 @@ def test_table_7_is_one_table_in_four_forms(products: Path) -> None:
 
 
 def test_the_command_gives_what_the_functions_give(folder: Path, products: Path) -> None:
-    from melotte.standalone.structure import read_structure_input
+    from melotte.workflow.standalone.structure import read_structure_input
 
     clusters = read_structure_input(folder / "clusters.parquet")
     frame = publish.read_table(products / "tables" / "structure_wave.parquet", schemas.ALONG_WAVE)
@@ -168,7 +168,7 @@ def test_input_errors_end_with_2(folder: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
     """What ``melotte run`` would leave of the clusters: catalogue, orbits and record."""
-    from melotte.standalone.structure import read_structure_input
+    from melotte.workflow.standalone.structure import read_structure_input
 
     out = folder / "run"
     clusters = read_structure_input(folder / "clusters.parquet").with_columns(

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from melotte.config import GalaxyConfig, StructureConfig
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, MelotteError
 from melotte.figures import save
 from melotte.figures import structure as disc
@@ -23,7 +24,6 @@ from melotte.figures.orbits import eccentricity
 from melotte.figures.structure_3d import wave_3d
 from melotte.figures.structure_set import structure_drawings
 from melotte.galaxy import dynamics
-from melotte.randomness import Streams
 from melotte.schema.structure import ALONG_WAVE, NEAR_CLOUDS
 from melotte.structure import Structure, analyse
 from structure_tables import at, sightlines, sinusoid, thin_disc

@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 
 from melotte.config import StructureConfig
+from melotte.core.randomness import Streams
 from melotte.errors import ConvergenceError, EmptyResultError, SchemaError
-from melotte.randomness import Streams
 from melotte.structure import FlareResult, eccentricities, flare
 from melotte.structure.vertical import Vertical, fit, log_density
 

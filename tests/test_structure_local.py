@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from melotte.config import StructureConfig
+from melotte.core.randomness import Streams
 from melotte.errors import DatasetError, EmptyResultError, MelotteError, ReadError, SchemaError
-from melotte.randomness import Streams
 from melotte.structure import Curve, along_wave, near_clouds, read_sightlines, read_wave, table7
 from melotte.structure.abundance import chi_square, intrinsic_spread
 from melotte.structure.places import direction

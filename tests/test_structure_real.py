@@ -9,10 +9,19 @@ import polars as pl
 import pytest
 
 from melotte.config import GalaxyConfig, StructureConfig
+from melotte.core.randomness import Streams
 from melotte.galaxy import dynamics
-from melotte.randomness import Streams
 from melotte.schema.structure import TABLE7
-from melotte.structure import Structure, analyse, near_clouds, outliers, phase_draws, read_sightlines, read_wave, table7
+from melotte.structure import (
+    Structure,
+    analyse,
+    near_clouds,
+    outliers,
+    phase_draws,
+    read_sightlines,
+    read_wave,
+    table7,
+)
 from published_tables import fu2022_clusters
 
 pytestmark = pytest.mark.real_data

@@ -11,11 +11,11 @@ from scipy.integrate import quad
 from scipy.stats import binom, kstest, poisson
 
 from melotte.config import GalaxyConfig, StructureConfig
+from melotte.core.randomness import Streams
 from melotte.errors import ConfigError, EmptyResultError, SchemaError
 from melotte.galaxy import dynamics, load_potential
 from melotte.galaxy.legacy import GALPOT_ZERO_POINT
 from melotte.galaxy.potential import Axisymmetric
-from melotte.randomness import Streams
 from melotte.structure import CircularOrbits, OutliersResult, outliers, phase_draws
 from melotte.structure.ridge import density, fit_ridge, survival
 from structure_tables import thin_disc

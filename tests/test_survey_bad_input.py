@@ -13,8 +13,8 @@ import pytest
 
 from melotte.config import SurveyConfig
 from melotte.errors import DatasetError, EmptyResultError, MelotteError, ReadError, SchemaError
-from melotte.surveys import open_survey
-from melotte.surveys.reader import open_table
+from melotte.inputs.surveys import open_survey
+from melotte.tables.reader import open_table
 from survey_files import lamost_rows, write_csv, write_fits, write_parquet, write_votable
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from melotte.config import SurveyConfig
 from melotte.errors import SchemaError
+from melotte.inputs.surveys import open_survey
+from melotte.inputs.surveys.seen import Seen
 from melotte.schema import SPECTRA
-from melotte.surveys import open_survey
-from melotte.surveys.decode import SENTINELS, Place, to_count, to_float, to_int, to_text, unit_factor
-from melotte.surveys.seen import Seen
+from melotte.tables.decode import SENTINELS, Place, to_count, to_float, to_int, to_text, unit_factor
 from survey_files import write_csv, write_fits, write_parquet, write_votable
 
 PLACE = Place(Path("survey.csv"), "x")

@@ -13,9 +13,9 @@ from polars.testing import assert_frame_equal
 from melotte.config import CrossmatchConfig, MembersConfig, SurveyConfig
 from melotte.crossmatch import identify
 from melotte.errors import ConfigError, CrossmatchError, SchemaError
-from melotte.members import read_members
+from melotte.inputs.members import read_members
+from melotte.inputs.surveys import open_survey
 from melotte.schema import SPECTRA
-from melotte.surveys import open_survey
 from survey_files import LAMOST_NAMES, lamost_rows, write_csv, write_fits, write_parquet, write_votable
 
 WRITERS = {

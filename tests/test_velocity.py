@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melotte.clusters.velocity import CLUSTER_VELOCITIES, select, zero_point
 from melotte.config import VelocityConfig, ZeroPointConfig
+from melotte.core.randomness import Streams
 from melotte.errors import SchemaError
-from melotte.randomness import Streams
 from melotte.schema import MEMBER_STARS
-from melotte.velocity import CLUSTER_VELOCITIES, select, zero_point
 from science_tables import spectra, stars
 
 RNG = Streams(20221101)

@@ -15,14 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from melotte.config import VelocityConfig, VelocityModelConfig
-from melotte.demonstration import CONFIG as DEMO
-from melotte.pipeline import compute
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
-from melotte.velocity import select, share, velocity_model, with_shared_error
-from melotte.velocity.likelihood import mixture_prior
-from melotte.velocity.likelihood_binaries import (
+from melotte.clusters.velocity import select, share, velocity_model, with_shared_error
+from melotte.clusters.velocity.likelihood import mixture_prior
+from melotte.clusters.velocity.likelihood_binaries import (
     K_KMS,
     offset_distribution,
     orbital_velocities,
@@ -30,10 +25,15 @@ from melotte.velocity.likelihood_binaries import (
     profile,
     true_anomaly,
 )
-from melotte.velocity.likelihood_fit import Model, density_quantiles
-from melotte.velocity.likelihood_kernels import log_likelihood
-from melotte.velocity.likelihood_parameters import Prior, Stars, Survey
-from melotte.velocity.likelihood_shared import shared_error
+from melotte.clusters.velocity.likelihood_fit import Model, density_quantiles
+from melotte.clusters.velocity.likelihood_kernels import log_likelihood
+from melotte.clusters.velocity.likelihood_parameters import Prior, Stars, Survey
+from melotte.clusters.velocity.likelihood_shared import shared_error
+from melotte.config import VelocityConfig, VelocityModelConfig
+from melotte.core.randomness import Streams
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.pipeline import compute
 from science_tables import stars
 
 Array = NDArray[np.float64]

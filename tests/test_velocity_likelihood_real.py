@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from melotte.catalogue import Catalogue
+from melotte.catalogue.catalogue import Catalogue
+from melotte.clusters.metallicity.giants import dividing, giant_rules
+from melotte.clusters.metallicity.trend import held_out
 from melotte.config import load
-from melotte.metallicity.giants import dividing, giant_rules
-from melotte.metallicity.trend import held_out
-from melotte.pipeline import compute
+from melotte.workflow.pipeline import compute
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 import melotte
-from melotte.catalogue import Catalogue
-from melotte.delivery import read_back
-from melotte.demonstration import CONFIG as DEMO
+from melotte.catalogue.catalogue import Catalogue
+from melotte.core.randomness import Streams
 from melotte.errors import MelotteError
-from melotte.randomness import Streams
-from melotte.simulate import SimulationSettings, simulate
+from melotte.validation.demonstration import CONFIG as DEMO
+from melotte.validation.simulate import SimulationSettings, simulate
+from melotte.workflow.delivery import read_back
 
 CONFIG = {**DEMO, "figures": {"largest": 1, "formats": ["png"]}, "galaxy": {"draws": 3}}
 

@@ -224,7 +224,7 @@ def test_no_star_is_in_the_stars_and_in_the_clusters() -> None:
 @pytest.fixture(scope="module")
 def bundled(data_dir: Path) -> dict[str, pl.DataFrame]:
     from melotte.config import SurveyConfig
-    from melotte.surveys import open_survey
+    from melotte.inputs.surveys import open_survey
 
     files = {
         "LAMOST LRS": ("lamost", "lamost_lrs_clusters"),
@@ -258,7 +258,7 @@ def test_common_stars_and_common_clusters_agree(bundled: dict[str, pl.DataFrame]
     """Two independent sets of data, matched to one membership list, give the same zero points."""
     from melotte.config import CrossmatchConfig, MembersConfig, StarsConfig
     from melotte.crossmatch import identify
-    from melotte.members import read_members
+    from melotte.inputs.members import read_members
     from melotte.stars import assign, combine
 
     listed = read_members(MembersConfig(catalogue="tarricq2022", probability=">= 0.5"), data_dir=data_dir).frame

@@ -16,7 +16,7 @@ from melotte.literature import CompareSettings, LedgerSettings, SolveSettings
 from melotte.literature.settings import compare_settings, ledger_settings, solve_settings
 from melotte.publish import read_table
 from melotte.schema.literature import SOLUTIONS, SURVEY_PAIRS
-from melotte.standalone.zero_points import run_zero_points, zero_points
+from melotte.workflow.standalone.zero_points import run_zero_points, zero_points
 
 OFFSETS = {"one": 4.0, "two": -1.5, "three": 0.0}
 

@@ -19,7 +19,7 @@ def orbits(
     jobs: Jobs = None,
 ) -> None:
     """Orbits and integrals of motion of any table with positions, distances, proper motions and velocities."""
-    from ..standalone.orbits import run_orbits
+    from ..workflow.standalone.orbits import run_orbits
 
     with Bars() as bars:
         result, files = run_orbits(table, out, config=config, draws=draws, jobs=jobs, progress=bars)

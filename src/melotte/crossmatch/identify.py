@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError
-from ..result import Result, Step
 from ..schema.definitions import MATCHES
+from ..schema.result import Result, Step
 from .index import Sources, floats, release_epoch, wrapped
 from .local import check_unique_spectra, match_positions
 

@@ -40,7 +40,7 @@ from ._common import (
 from .look import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
 
 if TYPE_CHECKING:
-    from ..isochrones import Isochrone
+    from ..clusters.isochrones import Isochrone
 
 
 @styled

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from ..config import GalaxyConfig
+from ..core.randomness import Streams
 from ..errors import SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
 from ..schema.dynamics import DYNAMICS, SAMPLED, SNAPSHOTS
+from ..schema.result import Result, Step
 from .actions import actions
 from .components import Array
 from .legacy import GALPOT_ZERO_POINT

@@ -14,8 +14,8 @@ from ..datasets import locate
 from ..errors import DatasetError, MelotteError
 from ..schema import CATALOGUE
 from ..schema.literature import LISTED_OBJECTS, LISTED_VALUES
-from ..surveys.decode import Place, to_count, to_float, to_text
-from ..surveys.reader import open_table
+from ..tables.decode import Place, to_count, to_float, to_text
+from ..tables.reader import open_table
 from .aliases import AliasTable
 from .canonical import canonical, split_names
 from .names import Resolver, safe_key

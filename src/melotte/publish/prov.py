@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from ..products import RUN_TABLES
-from .files import write_text
+from ..core.files import write_text
+from ..schema.products import RUN_TABLES
 
 #: Names of the vocabulary and of this run; they identify, there is nothing to be opened behind them.
 _VOCABULARY = "urn:melotte:terms:"

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..checksum import sha256
+from ..core.checksum import sha256
+from ..core.files import write_text
 from ..errors import PublishError
-from ..result import Step
+from ..schema.result import Step
 from .citation import software_versions
-from .files import write_text
 
 #: Version of the layout of the record.
 LAYOUT = 1

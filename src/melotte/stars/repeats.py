@@ -7,10 +7,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..config import StarsConfig
-from ..constants import MAS_PER_DEG
+from ..core.constants import MAS_PER_DEG
 from ..errors import SchemaError
-from ..result import Result, Step
 from ..schema import MATCHES, SPECTRA, STARS
+from ..schema.result import Result, Step
 from .averages import FloatArray, first_known, weighted_means
 from .clusters import one_release
 

@@ -10,9 +10,9 @@ import polars as pl
 from scipy.stats import binomtest, chi2
 
 from ..config import StructureConfig
+from ..core.randomness import Streams
 from ..errors import EmptyResultError, SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import FIT, FLARE_CURVE, TESTS
 from .vertical import Array, Vertical, fit
 
