@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +135,9 @@ def test_products_are_those_agreed_on(made: tuple[Catalogue, Path, Path]):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_reading_a_run_back_needs_neither_compiler_nor_page():
+    """What `melotte show` waits for: numba and bokeh take longer to import than all the rest."""
+    code = "import sys, melotte; melotte.read; print(*({'numba', 'bokeh'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

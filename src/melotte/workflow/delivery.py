@@ -19,10 +19,7 @@ from ..clusters.isochrones import load_isochrones
 from ..config import GradientsConfig
 from ..core.checksum import sha256
 from ..errors import DatasetError, MelotteError, ReadError
-from ..gradients import GradientsResult, from_frames
 from ..inputs.members import read_members
-from ..publish.gradients import write_gradients
-from ..report import explore
 from ..schema import CATALOGUE, DYNAMICS, MEMBERS
 from ..schema.products import BY_NAME, RUN_TABLES
 from ..schema.result import Step
@@ -30,6 +27,8 @@ from ..schema.run import REJECTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..gradients import GradientsResult
 
 #: Bytes of a file name that a cluster's name may take.
 _LONGEST_STEM = 100
@@ -83,6 +82,8 @@ def deliver(
     PublishError
         If a file cannot be written or does not read back equal.
     """
+    from ..report import explore  # bokeh: not for reading a run back
+
     out, extra = Path(out), extra or Extra()
     citations = catalogue.citations
     about = publish.About(citations=citations, simulated=extra.simulated)
@@ -105,6 +106,8 @@ def deliver(
             else:
                 files += new
     if catalogue.gradients is not None and catalogue.gradients.fits:
+        from ..publish.gradients import write_gradients
+
         files += write_gradients(catalogue.gradients, out / "tables", about=about)
     done(_published_table(catalogue, out / "tables" / "clusters"))
     pictures = []
@@ -397,5 +400,7 @@ def read_product(out: Path, record: Mapping[str, Any], name: str) -> pl.DataFram
 def _gradients(frames: Mapping[str, pl.DataFrame], settings: GradientsConfig | None) -> GradientsResult | None:
     if settings is None or "tables/gradients" not in frames:
         return None
+    from ..gradients import from_frames
+
     names = {"parameters": "tables/gradients", "comparison": "tables/model_comparison", "flat_tail": "tables/flat_tail"}
     return from_frames({key: frames[name] for key, name in names.items() if name in frames}, settings=settings)
