@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .datasets import fetch
     from .galaxy import dynamics as orbits
     from .validation.simulate import simulate
+    from .workflow.delivery import read_back as read
     from .workflow.pipeline import run
 
 __version__ = _version("melotte")
@@ -29,6 +30,7 @@ __all__ = [
     "fetch",
     "match",
     "orbits",
+    "read",
     "run",
     "simulate",
 ]
@@ -40,6 +42,7 @@ _PUBLIC = {
     "fetch": ("datasets", "fetch"),
     "match": ("crossmatch", "match_positions"),
     "orbits": ("galaxy", "dynamics"),
+    "read": ("workflow.delivery", "read_back"),
     "run": ("workflow.pipeline", "run"),
     "simulate": ("validation.simulate", "simulate"),
 }

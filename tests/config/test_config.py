@@ -150,7 +150,7 @@ def test_every_section_of_a_run_and_of_a_step_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "wrong", "near"), [("galaxy", "lookbak", "lookback"), ("gradients", "grups", "groups")]
+    ("section", "wrong", "near"), [("galaxy", "lookbak", "lookback"), ("gradients", "predictor", "predictors")]
 )
 def test_optional_sections_suggest_the_nearest_key(section: str, wrong: str, near: str) -> None:
     with pytest.raises(ConfigError, match=f"did you mean '{near}'"):

@@ -94,12 +94,12 @@ def _run(out: Path) -> list[Reader]:
 
     def record() -> None:
         found, _ = read_record(out)
-        assert read_product(out, found, "clusters", CATALOGUE).equals(made.frame)
+        assert read_product(out, found, "clusters").equals(made.frame)
         _read(out, found)
         whole()
 
     def orbits() -> None:
-        assert read_product(out, said, "orbits", DYNAMICS).equals(made.orbits)
+        assert read_product(out, said, "orbits").equals(made.orbits)
 
     job = _Job.open(config, data_dir=inputs, out=out, jobs=1, progress=silent)
     products = {stage: job.store.load(stage, key=job.key(stage)) for stage in ("match", "metallicity")}

@@ -15,7 +15,6 @@ import polars as pl
 from .. import datasets, publish
 from ..clusters.isochrones import Isochrones
 from ..config import Config
-from ..gradients import GradientsResult
 from ..literature import LocalNames, find_online, load_resolver
 from ..schema import CATALOGUE, MEMBER_STARS, to_qtable
 from ..schema.result import Step
@@ -23,6 +22,8 @@ from .views import ClusterView, Plots, describe_cluster
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+    from ..gradients import GradientsResult
 
 #: Columns and rows a notebook shows.
 _SHOWN = (

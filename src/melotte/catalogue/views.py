@@ -13,7 +13,6 @@ from .. import figures
 from ..clusters.isochrones import Isochrone
 from ..core.randomness import Streams
 from ..errors import MelotteError
-from ..galaxy import dynamics, with_chosen_velocity
 from ..schema import MEMBER_STARS, to_qtable
 
 if TYPE_CHECKING:
@@ -152,6 +151,8 @@ class Plots:
 
     def orbit(self, name: str, *, axes: Sequence[Axes] | None = None) -> Figure:
         """The orbit of one cluster: R-z, x-y and R(t), followed again in steps of 1 Myr."""
+        from ..galaxy import dynamics, with_chosen_velocity  # numba: not for a figure without an orbit
+
         row = self._orbits.filter(pl.col("cluster") == self.catalogue[name].name)
         settings = self.catalogue.config.galaxy
         assert settings is not None  # orbits are there

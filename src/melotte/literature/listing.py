@@ -173,7 +173,7 @@ def read_record(record: LiteratureRecord, path: Path) -> Listing:
         data.append(pl.Series("aliases", [";".join(x for x in row if x) or None for row in cells], dtype=pl.String))
     frame = pl.DataFrame(data)
     nameless = frame.filter(pl.col("cluster").is_null())["row"]
-    notes = [f"{len(nameless)} rows have no name"] if len(nameless) else []
+    notes = [f"{plural(len(nameless), 'row', 'have')} no name"] if len(nameless) else []
     if "ra" in frame.columns:
         frame = frame.with_columns(pl.col("ra") % 360.0)
     objects = LISTED_OBJECTS.conform(frame.filter(pl.col("cluster").is_not_null()), where=path)

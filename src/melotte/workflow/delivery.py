@@ -19,16 +19,16 @@ from ..clusters.isochrones import load_isochrones
 from ..config import GradientsConfig
 from ..core.checksum import sha256
 from ..errors import DatasetError, MelotteError, ReadError
-from ..gradients import GradientsResult, from_frames
 from ..inputs.members import read_members
-from ..publish.gradients import write_gradients
-from ..report import explore
-from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, MEMBERS, SNAPSHOTS, Schema
-from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from ..schema import CATALOGUE, DYNAMICS, MEMBERS
+from ..schema.products import BY_NAME, RUN_TABLES
 from ..schema.result import Step
+from ..schema.run import REJECTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..gradients import GradientsResult
 
 #: Bytes of a file name that a cluster's name may take.
 _LONGEST_STEM = 100
@@ -82,6 +82,8 @@ def deliver(
     PublishError
         If a file cannot be written or does not read back equal.
     """
+    from ..report import explore  # bokeh: not for reading a run back
+
     out, extra = Path(out), extra or Extra()
     citations = catalogue.citations
     about = publish.About(citations=citations, simulated=extra.simulated)
@@ -94,12 +96,18 @@ def deliver(
         if progress is not None:
             progress("products", next(counter), 4 + len(drawings))
 
-    done(publish.write_table(catalogue.frame, CATALOGUE, out / "clusters", about=about))
-    done(publish.write_table(catalogue.members, MEMBER_STARS, out / "members", about=about))
-    if catalogue.orbits is not None and catalogue.snapshots is not None:
-        files += publish.write_table(catalogue.orbits, DYNAMICS, out / "orbits", about=about)
-        files += publish.write_table(catalogue.snapshots, SNAPSHOTS, out / "snapshots", about=about)
+    for table in RUN_TABLES:
+        frame = None if table.stage == "gradients" else table.of(catalogue)  # `write_gradients` writes all of that
+        if frame is not None:
+            kinds = publish.FORMATS if table.published else ("parquet",)
+            new = publish.write_table(frame, table.schema, out / table.name, kinds, about=about)
+            if table.needed:
+                done(new)
+            else:
+                files += new
     if catalogue.gradients is not None and catalogue.gradients.fits:
+        from ..publish.gradients import write_gradients
+
         files += write_gradients(catalogue.gradients, out / "tables", about=about)
     done(_published_table(catalogue, out / "tables" / "clusters"))
     pictures = []
@@ -123,6 +131,11 @@ def deliver(
         finished=datetime.now(UTC),
         citations=citations,
         simulated=extra.simulated,
+        facts={
+            "survey": catalogue.survey,
+            "config_name": catalogue.config_name,
+            "zero_point": None if catalogue.zero_point is None else dict(catalogue.zero_point),
+        },
     )
     page = explore.write_page(
         out / "report.html",
@@ -265,6 +278,8 @@ def read_record(out: Path) -> tuple[dict[str, Any], config.Config]:
             _ = item["name"]
         for key in ("started", "finished"):
             datetime.fromisoformat(record[key])
+        if not isinstance(record.get("facts", {}), dict):
+            raise TypeError("facts that are not a table")
         _ = record["simulated"], record["software"]["melotte"], tuple(record["notes"])
     except FileNotFoundError as error:
         raise ReadError(
@@ -299,8 +314,8 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
     record, settings = read_record(out)
     steps = [Step(s["name"], s["unit"], s["came_in"], s["lost"]) for s in record["steps"]]
     notes, started = tuple(record["notes"]), datetime.fromisoformat(record["started"])
-    frame = read_product(out, record, "clusters", CATALOGUE)
-    members = read_product(out, record, "members", MEMBER_STARS)
+    frames = {t.name: read_product(out, record, t.name) for t in RUN_TABLES if t.needed or has_product(record, t.name)}
+    facts = record.get("facts", {})  # absent from runs of older versions
     mirror = None if data_dir is None else Path(data_dir)
     if mirror is None and (out / "input").is_dir():  # the demo keeps its inputs beside its results
         mirror = out / "input"
@@ -316,19 +331,19 @@ def read_back(out: str | Path, *, data_dir: str | Path | None = None) -> Catalog
         except DatasetError as error:
             missing.append(f"figures show no isochrone: {error.found}")
     return Catalogue(
-        frame=frame,
-        members=members,
-        rejected=pl.DataFrame(),
+        frame=frames["clusters"],
+        members=frames["members"],
+        rejected=frames.get("tables/rejected", REJECTED.empty()),
         member_list=member_list,
-        survey=settings.survey.name or settings.survey.adapter,
-        zero_point=None,
-        zero_point_pairs=None,
-        orbits=_read_if_there(out, record, "orbits", DYNAMICS),
-        snapshots=_read_if_there(out, record, "snapshots", SNAPSHOTS),
-        gradients=_read_gradients(out, record, settings.gradients),
+        survey=facts.get("survey") or settings.survey.name or settings.survey.adapter,
+        zero_point=facts.get("zero_point"),
+        zero_point_pairs=frames.get("tables/zero_point_stars"),
+        orbits=frames.get("orbits"),
+        snapshots=frames.get("snapshots"),
+        gradients=_gradients(frames, settings.gradients),
         isochrones=isochrones,
         config=settings,
-        config_name="provenance.json",
+        config_name=facts.get("config_name", "provenance.json"),
         steps=tuple(steps),
         notes=(*notes, *missing),
         inputs={entry["name"]: (Path(entry["file"]), entry["sha256"]) for entry in record["inputs"]},
@@ -342,7 +357,7 @@ def has_product(record: Mapping[str, Any], name: str) -> bool:
     return any(item["file"] == f"{name}.parquet" for item in record["outputs"])
 
 
-def read_product(out: Path, record: Mapping[str, Any], name: str, schema: Schema) -> pl.DataFrame:
+def read_product(out: Path, record: Mapping[str, Any], name: str) -> pl.DataFrame:
     """A table of a finished run, if it is the one the run wrote.
 
     Parameters
@@ -352,9 +367,7 @@ def read_product(out: Path, record: Mapping[str, Any], name: str, schema: Schema
     record : mapping
         From `read_record`.
     name : str
-        Path below ``out`` without suffix, such as ``"tables/gradients"``.
-    schema : Schema
-        Its columns.
+        Of `melotte.schema.products.RUN_TABLES`: path below ``out`` without suffix, such as ``"tables/gradients"``.
 
     Raises
     ------
@@ -381,19 +394,13 @@ def read_product(out: Path, record: Mapping[str, Any], name: str, schema: Schema
             expected=f"{listed['bytes']:,} bytes, SHA-256 {listed['sha256']} (provenance.json)",
             hint=again,
         )
-    return publish.read_table(path, schema)
+    return publish.read_table(path, BY_NAME[name].schema)
 
 
-def _read_if_there(out: Path, record: Mapping[str, Any], name: str, schema: Schema) -> pl.DataFrame | None:
-    return read_product(out, record, name, schema) if has_product(record, name) else None
-
-
-def _read_gradients(out: Path, record: Mapping[str, Any], settings: GradientsConfig | None) -> GradientsResult | None:
-    if settings is None or not has_product(record, "tables/gradients"):
+def _gradients(frames: Mapping[str, pl.DataFrame], settings: GradientsConfig | None) -> GradientsResult | None:
+    if settings is None or "tables/gradients" not in frames:
         return None
-    frames = {
-        "parameters": read_product(out, record, "tables/gradients", GRADIENTS),
-        "comparison": read_product(out, record, "tables/model_comparison", COMPARISON),
-    }
-    flat_tail = _read_if_there(out, record, "tables/flat_tail", FLAT_TAIL)
-    return from_frames(frames if flat_tail is None else {**frames, "flat_tail": flat_tail}, settings=settings)
+    from ..gradients import from_frames
+
+    names = {"parameters": "tables/gradients", "comparison": "tables/model_comparison", "flat_tail": "tables/flat_tail"}
+    return from_frames({key: frames[name] for key, name in names.items() if name in frames}, settings=settings)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ...core.constants import ARCSEC_PER_RAD
+from ...core.words import plural
 from ...errors import EmptyResultError, SchemaError
 from ...schema import SPECTRA
 from ...schema.result import Result, Step
@@ -139,7 +140,7 @@ class Survey:
                 f"none of the {self._rows:,} rows can be used: {self._lost}", where=self.path, hint="check the file"
             )
         if without_error:
-            self.notes.append(f"{self.name}: {without_error:,} rows have a velocity without an error")
+            self.notes.append(f"{self.name}: {plural(without_error, 'row', 'have')} a velocity without an error")
 
     def read(self) -> Result:
         """Read the whole survey at once (for surveys that fit in memory)."""

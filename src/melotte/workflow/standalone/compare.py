@@ -23,7 +23,7 @@ from ...literature import (
     review,
 )
 from ...literature.listing import column_stem
-from ...schema import CATALOGUE, Schema
+from ...schema import Schema
 from ...schema.literature import COMPARISON, LEDGER, OFFSETS, PROBLEMS
 from ..delivery import read_product, read_record
 
@@ -91,7 +91,7 @@ def _compare(
     resolver = load_resolver(data_dir=data_dir)
     frame: pl.DataFrame | None = None
     if run.is_dir():
-        frame = read_product(run, read_record(run)[0], "clusters", CATALOGUE)
+        frame = read_product(run, read_record(run)[0], "clusters")
         ours = from_catalogue(frame)
     else:
         ours = open_listing(str(run), resolver, data_dir=data_dir)

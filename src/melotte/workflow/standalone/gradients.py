@@ -17,7 +17,6 @@ from ...core.randomness import Streams
 from ...errors import ConfigError, ReadError
 from ...gradients import GradientsResult, analyse, cluster_table
 from ...publish.gradients import write_gradients
-from ...schema import CATALOGUE, DYNAMICS, SNAPSHOTS
 from ..delivery import has_product, read_product, read_record
 from .gradients_input import join_tables, read_gradients_table
 
@@ -122,7 +121,7 @@ def _frame_of_run(run: Path, record: Mapping[str, Any]) -> pl.DataFrame:
             hint="add a [galaxy] section to its configuration and run again",
         )
     return cluster_table(
-        read_product(run, record, "clusters", CATALOGUE),
-        read_product(run, record, "orbits", DYNAMICS),
-        read_product(run, record, "snapshots", SNAPSHOTS),
+        read_product(run, record, "clusters"),
+        read_product(run, record, "orbits"),
+        read_product(run, record, "snapshots"),
     )

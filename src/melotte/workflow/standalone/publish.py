@@ -26,21 +26,10 @@ from ...publish.prov import write_prov
 from ...publish.readme import missing
 from ...publish.story import story
 from ...publish.submission import Product, Submission, write_aas, write_cds
-from ...schema import CATALOGUE, DYNAMICS, MEMBER_STARS, SNAPSHOTS, Schema
-from ...schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from ...schema import MEMBER_STARS, Schema
+from ...schema.products import RUN_TABLES
 from ...schema.result import Step
 from ..delivery import has_product, read_product, read_record
-
-#: Tables of a run and where they lie in it; the first two are always there.
-_TABLES: dict[str, Schema] = {
-    "clusters": CATALOGUE,
-    "members": MEMBER_STARS,
-    "orbits": DYNAMICS,
-    "snapshots": SNAPSHOTS,
-    "tables/gradients": GRADIENTS,
-    "tables/model_comparison": COMPARISON,
-    "tables/flat_tail": FLAT_TAIL,
-}
 
 
 @dataclass(frozen=True)
@@ -165,9 +154,9 @@ def _publish(out: Path, *, to: Path | None, config: Path | None, hats: bool, pro
 
 
 def _read(out: Path, record: Mapping[str, Any]) -> dict[str, tuple[Schema, pl.DataFrame]]:
-    """The tables the run wrote, as it wrote them; the first two always."""
-    wanted = [name for name in _TABLES if has_product(record, name) or name in {"clusters", "members"}]
-    return {name: (_TABLES[name], read_product(out, record, name, _TABLES[name])) for name in wanted}
+    """The tables the run wrote, as it wrote them."""
+    wanted = [t for t in RUN_TABLES if t.published and (t.needed or has_product(record, t.name))]
+    return {t.name: (t.schema, read_product(out, record, t.name)) for t in wanted}
 
 
 def _used(record: Mapping[str, Any]) -> list[datasets.Record]:
