@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..constants import J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 from ..schema.gaia import gaia_release as record
