@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -13,9 +14,12 @@ from melotte.crossmatch import identify
 from melotte.crossmatch.cds import match_cds
 from melotte.errors import ConfigError, CrossmatchError, SchemaError
 from melotte.inputs.members import read_members
+from melotte.inputs.surveys import open_survey
 from melotte.literature.measurements import star_measurements
 from melotte.schema import MEMBERS, SPECTRA, STARS
 from melotte.schema.gaia import ID_COLUMNS, RELEASES, gaia_release
+from melotte.tables.about import About
+from melotte.tables.write import FORMATS, read_table, write_table
 
 BIG = 4242424242424242424
 
@@ -102,3 +106,34 @@ def test_cds_has_no_table_of_dr4_yet(tmp_path):
     spectra = pl.DataFrame({"spectrum_id": ["a"], "ra": [1.0], "dec": [1.0], "ref_epoch": [2000.0]})
     with pytest.raises(CrossmatchError, match="no table of Gaia DR4"):
         match_cds(spectra, tmp_path / "out.parquet", radius_arcsec=3.5, gaia_release="DR4")
+
+
+def test_the_archive_table_of_a_release_gives_ids_of_that_release(tmp_path):
+    path = tmp_path / "rvs.csv"
+    velocity = {"radial_velocity": [3.0], "radial_velocity_error": [0.5]}
+    pl.DataFrame({"source_id": [BIG], "ra": [1.0], "dec": [2.0], **velocity}).write_csv(path)
+    for asked, release in (("DR4", "DR4"), (None, "DR3"), ("EDR3", "DR3")):
+        spectra = open_survey(SurveyConfig(adapter="gaia_rvs", file=str(path), gaia_release=asked)).read().frame
+        found = {i: spectra[i][0] for i in ID_COLUMNS}
+        assert found == {r.id_column: BIG if r.name == release else None for r in RELEASES}
+        assert spectra["ref_epoch"].to_list() == [gaia_release(release).epoch]
+
+
+def test_lamost_without_a_release_says_which_there_are(tmp_path):
+    path = tmp_path / "lamost.csv"
+    columns = {"obsid": [1], "ra": [1.0], "dec": [2.0], "gaia_source_id": [str(BIG)]}
+    pl.DataFrame({**columns, "rv": [3.0], "teff": [5000.0], "logg": [4.0], "feh": [0.0]}).write_csv(path)
+    survey = open_survey(SurveyConfig(adapter="lamost", file=str(path)))
+    assert any("set [survey] gaia_release to DR2, DR3 or DR4" in note for note in survey.notes)
+    spectra = open_survey(SurveyConfig(adapter="lamost", file=str(path), gaia_release="DR4")).read().frame
+    assert spectra["source_id_dr4"].to_list() == [BIG]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_table_written_before_dr4_is_read_with_its_ids_null(tmp_path, format_):
+    before = replace(SPECTRA, columns=tuple(c for c in SPECTRA if c.name != "source_id_dr4"))
+    frame = before.conform(pl.DataFrame({"spectrum_id": ["a"], "source_id_dr3": [BIG], "ra": [1.0], "dec": [2.0]}))
+    (path,) = write_table(frame, before, tmp_path / "spectra", formats=[format_], about=About())
+    again = read_table(path, SPECTRA)
+    assert again["source_id_dr4"].to_list() == [None]
+    assert again.drop("source_id_dr4").equals(frame)

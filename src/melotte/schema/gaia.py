@@ -1,8 +1,7 @@
 """The Gaia releases: everything that depends on which release an identifier belongs to, one record each.
 
-A new release is a new record here. Code loops over `RELEASES`; the same number can be another star in another
-release, so identifiers become those of another release only through a crosswalk table
-(`melotte.crossmatch.crosswalk`).
+A new release is a new record here; code loops over `RELEASES`. The same number can be another star in another
+release: identifiers of different releases are never compared.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class GaiaRelease:
     crosswalk : Crosswalk or None
         From the release before.
     draft : str or None
-        Day the record was last compared with the draft data model; None for a release that is public.
+        Day the record was written from the draft data model; None for a public release.
     """
 
     name: str
