@@ -5,6 +5,7 @@ Sentinels become null here and nowhere else in the package.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ from pathlib import Path
 import polars as pl
 
 from ..errors import SchemaError
+from ..constants import SPEED_OF_LIGHT_KMS
 from ..schema import Column
 
 #: Numbers that archives write for "no value"; exact to two decimals, so that float32 copies are caught too.
 #: LAMOST: -9999, -999; APOGEE: -9999.99, 999999; SkyServer copies: the smallest integers.
 SENTINELS = (-9999.99, -9999.0, -999.99, -999.0, 999999.0, -32768.0, -2147483648.0)
+#: The unit of a velocity given as z: v = c z, as surveys define their redshift.
+REDSHIFT = "redshift"
 _TEXT_SENTINELS = ("", "nan", "null", "none", "n/a", "na", "--", "-9999", "-999")
+_WITH_UNIT = re.compile(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s+(\S.*?)\s*")
 _SMALLEST_INT64 = -9.2e18
 
 
@@ -65,6 +70,8 @@ def unit_factor(file_unit: str, column: Column, place: Place) -> float:
     text = file_unit.strip()
     if not text or text == column.unit or not column.dtype.startswith("float"):
         return 1.0
+    if text.lower() == REDSHIFT and column.unit == "km / s":
+        return SPEED_OF_LIGHT_KMS
     from astropy import units as u
 
     hint = 'correct the file, or read it with adapter = "table" and give the unit in the column map'
@@ -89,6 +96,49 @@ def unit_factor(file_unit: str, column: Column, place: Place) -> float:
         raise place.error(None, f"the unit is {text!r}", f"a unit like {column.unit}", hint) from error
 
 
+def decode(
+    series: pl.Series, column: Column, place: Place, *, unit: str = "", missing: Sequence[float | str] = ()
+) -> pl.Series:
+    """Values of the file as those of a schema column, in its type and unit.
+
+    Parameters
+    ----------
+    series : polars.Series
+        As read.
+    column : Column
+        The schema column.
+    place : Place
+        For messages.
+    unit : str
+        Unit of the values; empty: that of the schema.
+    missing : sequence
+        Values that mean "no value" here.
+
+    Raises
+    ------
+    SchemaError
+        If a value or the unit is not what it must be.
+    """
+    if column.dtype == "string":
+        return to_text(series, place, missing)
+    if column.dtype == "int32":
+        return to_count(series, place, missing)
+    if column.dtype == "int64":
+        return to_int(series, place, missing)
+    if "constant" in place.column and series.dtype == pl.String and len(series):
+        match = _WITH_UNIT.fullmatch(series[0])
+        if match:
+            series, unit = constant(float(match[1]), len(series)), match[2]
+    factor = unit_factor(unit, column, place)
+    values = to_float(series, place, missing)
+    return values if factor == 1.0 else values * factor
+
+
+def constant(value: float | int | str | None, height: int) -> pl.Series:
+    """A column of one value."""
+    return pl.Series([value] * height) if height else pl.Series([], dtype=pl.String)
+
+
 def to_float(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:
     """A column as Float64; sentinels, NaN, infinities and ``missing`` become null.
 
@@ -105,10 +155,16 @@ def to_float(series: pl.Series, place: Place, missing: Sequence[float | str] = (
         if series.dtype == pl.String
         else series.cast(pl.Float64)
     )
-    extra = [round(float(v), 2) for v in missing if not isinstance(v, str)]
+    return without_sentinels(numbers, [float(v) for v in missing if not isinstance(v, str)]).alias(series.name)
+
+
+def without_sentinels(numbers: pl.Series, missing: Sequence[float] = ()) -> pl.Series:
+    """The numbers, with those that stand for "no value" null."""
     value = pl.col("v")
-    valid = value.is_finite() & ~value.round(2).is_in([*SENTINELS, *extra]) & (value > _SMALLEST_INT64)
-    return pl.DataFrame({"v": numbers}).select(pl.when(valid).then(value)).to_series().alias(series.name)
+    decimal = value.cast(pl.Float64)
+    words = [*SENTINELS, *(round(v, 2) for v in missing)]
+    valid = decimal.is_finite() & ~decimal.round(2).is_in(words) & (decimal > _SMALLEST_INT64)
+    return pl.DataFrame({"v": numbers}).select(pl.when(valid).then(value)).to_series().alias(numbers.name)
 
 
 def to_int(series: pl.Series, place: Place, missing: Sequence[float | str] = ()) -> pl.Series:

@@ -9,25 +9,34 @@ from __future__ import annotations
 import gzip
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, cast
 
 import polars as pl
 
 from ..errors import ReadError
 
+#: Which table of a FITS file: its name or number, or several of them with the same rows.
+Hdu = str | int | tuple[str | int, ...] | None
 #: Suffixes that promise a format, for the message when the bytes do not keep the promise.
 _PROMISED = {".fits": "fits", ".fit": "fits", ".parquet": "parquet", ".vot": "votable", ".votable": "votable"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileColumn:
-    """A column as the file describes it: its name there, and its unit (empty if the file gives none)."""
+    """A column as the file describes it.
+
+    ``unit`` is empty if the file gives none; ``array`` says in words what a row holds if that is not one value, and
+    ``size`` how many values (0: it differs, or they are fields).
+    """
 
     name: str
     unit: str = ""
+    array: str = ""
+    size: int = 0
 
 
 class TableReader(ABC):
@@ -41,11 +50,17 @@ class TableReader(ABC):
         Columns by their name in the file, in order.
     n_rows : int or None
         Number of rows where the file says it, otherwise None.
+    textual : bool
+        Whether numbers arrive as text.
+    elsewhere : dict of str to tuple
+        Other tables of the file, with rows: their columns, by name.
     """
 
     path: Path
     columns: dict[str, FileColumn]
     n_rows: int | None
+    textual: bool = False
+    elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @abstractmethod
     def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
@@ -58,13 +73,16 @@ class TableReader(ABC):
         """
 
 
-def open_table(path: Path) -> TableReader:
+def open_table(path: Path, hdu: Hdu = None) -> TableReader:
     """Open a table file, recognising its format by its first bytes.
 
     Parameters
     ----------
     path : pathlib.Path
         FITS binary table, VOTable, Parquet or delimited text; FITS and text may be gzip-compressed.
+    hdu : str, int or tuple, optional
+        Name or number of the table in a FITS file; of several row-aligned ones, the columns of all. A name that
+        several of them have is that of the first; ``GAIA.RA`` is always the one of the table GAIA.
 
     Returns
     -------
@@ -78,9 +96,13 @@ def open_table(path: Path) -> TableReader:
     kind = _sniff(path)
     # The format modules load pyarrow or astropy: only the one needed is imported.
     if kind == "fits":
-        from .read_fits import FitsReader
+        from .read_fits import open_fits
 
-        return FitsReader(path)
+        return open_fits(path, hdu)
+    if hdu is not None:
+        raise ReadError(
+            f"hdu = {hdu!r}: this is not a FITS file", where=path, expected="a FITS file", hint='leave "hdu" out'
+        )
     if kind == "parquet":
         from .read_columnar import ParquetReader
 

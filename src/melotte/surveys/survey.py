@@ -13,11 +13,12 @@ from ..constants import ARCSEC_PER_RAD
 from ..errors import EmptyResultError, SchemaError
 from ..result import Result, Step
 from ..schema import SPECTRA
-from .decode import Place, to_count, to_float, to_int, to_text
-from .layout import Layout, Source, resolve
+from .decode import Place, constant, decode, to_text
+from .expression import condition_name, derived
+from .layout import Layout, Source, column, resolve
 from .reader import TableReader
 from .seen import Seen
-from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors
+from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors, unit_of
 
 #: Two rows of one Gaia source: each may lie a match radius (3.5 arcsec) from it, and files round coordinates.
 SAME_SOURCE_ARCSEC = 10.0
@@ -55,17 +56,21 @@ class Survey:
         self.path: Path = reader.path
         self.n_rows = reader.n_rows
         self.name = name or layout.title
-        self._reader = reader
         self._layout = layout
         self._configured = dict(floors or {})
         self._settings = settings
-        self._sources = {**layout.sources, **{f"_{k}": s for k, s in layout.extra.items()}}
+        reader = derived(reader, [s.expr for s in layout.sources.values() if s.expr], layout.conditions)
+        self._reader = reader
+        kept = {f"_keep {text}": column(condition_name(text), required=True) for text in layout.conditions}
+        self._sources = {**layout.sources, **{f"_{k}": s for k, s in layout.extra.items()}, **kept}
+        self._conditions = {f"keep: {text}": pl.col(f"_keep {text}") == "true" for text in layout.conditions}
         self._found = resolve(reader, self._sources)
-        self._factors = {
-            target: error_factor(reader, self._found, self._sources, target)
-            for target in self._found
-            if target in SPECTRA
+        self._units = {
+            target: unit_of(reader, self._found, self._sources, target) for target in self._sources if target in SPECTRA
         }
+        for target in self._units:  # before the first batch
+            if target in self._found:
+                error_factor(reader, self._found, self._sources, target)
         self.gaia_releases = tuple(i[-3:].upper() for i in GAIA_IDS if i in self._found)
         self.notes: list[str] = list(layout.notes)
         self._reset()
@@ -172,27 +177,21 @@ class Survey:
         )
 
     def _values(self, raw: pl.DataFrame, target: str, source: Source, first: int) -> pl.Series:
-        dtype = SPECTRA[target].dtype if target in SPECTRA else "string"
         if source.value is not None:
             place = Place(self.path, f"{target} (a constant)")
-            series = pl.Series([source.value] * raw.height) if raw.height else pl.Series([], dtype=pl.String)
+            series = constant(source.value, raw.height)
         else:
             place = Place(self.path, self._found[target], first)
             series = raw[self._found[target]]
-        if dtype == "string":
+        if target not in SPECTRA:
             return to_text(series, place, source.missing)
-        if dtype == "int32":
-            return to_count(series, place, source.missing)
-        if dtype == "int64":
-            return to_int(series, place, source.missing)
-        factor = self._factors.get(target, 1.0)
-        values = to_float(series, place, source.missing)
-        return values if factor == 1.0 else values * factor
+        return decode(series, SPECTRA[target], place, unit=self._units[target], missing=source.missing)
 
     def _reject(self, frame: pl.DataFrame) -> pl.DataFrame:
         ra, dec = pl.col("ra"), pl.col("dec")
         rules: dict[str, pl.Expr] = {
             **self._layout.keep,
+            **self._conditions,
             "no position": ra.is_not_null() & dec.is_not_null(),
             "position outside the sky": ra.is_between(-180.0, 360.0) & dec.is_between(-90.0, 90.0),
             NOT_POSITIVE: ~pl.col("_bad_rv_error"),
