@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..errors import SchemaError
 from ..constants import SPEED_OF_LIGHT_KMS
+from ..errors import SchemaError
 from ..schema import Column
 
 #: Numbers that archives write for "no value"; exact to two decimals, so that float32 copies are caught too.

@@ -17,17 +17,15 @@ from pathlib import Path
 
 import polars as pl
 
-from ..errors import ConfigError, SchemaError
+from ..errors import ConfigError
 from .decode import Place, without_sentinels
 from .reader import FileColumn, TableReader
 
 FUNCTIONS = frozenset(
-    "ABS ACOS ASIN ATAN ATAN2 CBRT CEIL COALESCE CONCAT COS DEGREES EXP FLOOR GREATEST IF IFNULL LEAST LEFT LENGTH LN "
-    "LOG LOG10 LOG2 LOWER LTRIM MOD NULLIF PI POW POWER RADIANS REGEXP_LIKE REPLACE RIGHT ROUND RTRIM SIGN SIN SQRT "
-    "STARTS_WITH ENDS_WITH STRPOS SUBSTR SUBSTRING TAN TRIM UPPER CAST TRY_CAST".split()
+    ["ABS", "ACOS", "ASIN", "ATAN", "ATAN2", "CBRT", "CEIL", "COALESCE", "CONCAT", "COS", "DEGREES", "EXP", "FLOOR", "GREATEST", "IF", "IFNULL", "LEAST", "LEFT", "LENGTH", "LN", "LOG", "LOG10", "LOG2", "LOWER", "LTRIM", "MOD", "NULLIF", "PI", "POW", "POWER", "RADIANS", "REGEXP_LIKE", "REPLACE", "RIGHT", "ROUND", "RTRIM", "SIGN", "SIN", "SQRT", "STARTS_WITH", "ENDS_WITH", "STRPOS", "SUBSTR", "SUBSTRING", "TAN", "TRIM", "UPPER", "CAST", "TRY_CAST"]
 )
-_KEYWORDS = frozenset("AND OR NOT NULL IS IN BETWEEN CASE WHEN THEN ELSE END LIKE ILIKE TRUE FALSE XOR DIV".split())
-_TYPES = frozenset("DOUBLE FLOAT REAL INTEGER INT BIGINT SMALLINT VARCHAR TEXT BOOLEAN".split())
+_KEYWORDS = frozenset(["AND", "OR", "NOT", "NULL", "IS", "IN", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "END", "LIKE", "ILIKE", "TRUE", "FALSE", "XOR", "DIV"])
+_TYPES = frozenset(["DOUBLE", "FLOAT", "REAL", "INTEGER", "INT", "BIGINT", "SMALLINT", "VARCHAR", "TEXT", "BOOLEAN"])
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))|(?P<text>'(?:[^']|'')*')"
     r"|(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")|(?P<sign><=|>=|<>|!=|==|\|\||//|[-+*/%&|=<>(),.\[\]]))"
