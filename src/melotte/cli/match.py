@@ -20,7 +20,7 @@ def match_positions(
     jobs: Jobs = None,
 ) -> None:
     """Cross-match spectra with Gaia sources at the epoch of each spectrum: every source within the radius."""
-    from ..standalone.match import run_match
+    from ..workflow.standalone.match import run_match
 
     with Bars() as bars:
         report = run_match(spectra, sources, out, radius=radius, gaia_release=release, jobs=jobs, progress=bars)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import CrossmatchError
-from ..result import Result, Step
 from ..schema import Column, Schema
 from ..schema.definitions import GAIA_RELEASE, SPECTRUM_ID
+from ..schema.result import Result, Step
 from .identify import separations
 from .local import match_positions
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..core.words import plural
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 from .index import check_positions, release_epoch
@@ -136,7 +137,7 @@ def match_cds(
         if progress is not None:
             progress("CDS X-Match", done, spectra.height)
     if done != spectra.height:
-        raise CrossmatchError(f"{done:,} of {spectra.height:,} spectra were matched", where=work_dir)
+        raise CrossmatchError(f"{done:,} of {plural(spectra.height, 'spectrum', 'were')} matched", where=work_dir)
     for path in paths:
         path.unlink()
     if not any(work_dir.iterdir()):

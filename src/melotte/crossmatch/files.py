@@ -25,7 +25,16 @@ import numpy as np
 import polars as pl
 
 from ..errors import CrossmatchError
-from .index import OrderedPairs, Pairs, SkyIndex, Sources, check_positions, floats, in_order, release_epoch
+from .index import (
+    OrderedPairs,
+    Pairs,
+    SkyIndex,
+    Sources,
+    check_positions,
+    floats,
+    in_order,
+    release_epoch,
+)
 from .local import check_unique_spectra
 from .parquet import WHOLE_SKY, Files, Writer, is_complete, to_arrow
 from .stream import SourceStream

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
+from ..core.words import plural
 from ..errors import CrossmatchError
-from ..result import Result, Step
 from ..schema.definitions import MATCHES
+from ..schema.result import Result, Step
 from .index import Sources, floats, release_epoch, wrapped
 from .local import check_unique_spectra, match_positions
 
@@ -278,5 +279,7 @@ def _notes(
             f"{worst['source_id']}"
         )
     if blends:
-        notes.append(f"{blends:,} spectra have more than one member within {radius:g} arcsec; each pair is a row")
+        notes.append(
+            f"{plural(blends, 'spectrum', 'have')} several members within {radius:g} arcsec; each pair is a row"
+        )
     return tuple(notes)

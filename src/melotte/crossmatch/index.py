@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..constants import GAIA_EPOCH, J2000
+from ..core.constants import GAIA_EPOCH, J2000
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 from .index import release_epoch

@@ -126,11 +126,6 @@ def with_error(x: float, error: float, digits: int) -> str:
     return f"{text} ± {number(error, digits)}" if np.isfinite(error) else text
 
 
-def plural(n: int, noun: str) -> str:
-    """``1 star``, ``2 stars``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def make_axes(
     given: Axes | Sequence[Axes] | None,
     shape: tuple[int, int],

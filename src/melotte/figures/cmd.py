@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.words import plural
 from ._common import (
     COLOUR_LABEL,
     FEH_FLAG,
@@ -31,7 +32,6 @@ from ._common import (
     make_axes,
     one_cluster,
     padded,
-    plural,
     say,
     value,
     values,
@@ -40,7 +40,7 @@ from ._common import (
 from .look import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
 
 if TYPE_CHECKING:
-    from ..isochrones import Isochrone
+    from ..clusters.isochrones import Isochrone
 
 
 @styled

@@ -41,7 +41,7 @@ from ._common import (
 from .look import DARK, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
 
 if TYPE_CHECKING:
-    from ..isochrones import Isochrone
+    from ..clusters.isochrones import Isochrone
 
 #: Marker of each kind of star: filled = [Fe/H] used, open = velocity used only, cross = not used at all.
 KINDS = (("used for [Fe/H]", "o", True), ("RV only", "o", False), ("rejected by RV", "x", False))

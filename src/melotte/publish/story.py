@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from ..config import Config
-from ..result import Step, describe_losses
 from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, Column, Schema
+from ..schema.result import Step, describe_losses
 from .citation import METHOD
 
 

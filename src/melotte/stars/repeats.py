@@ -7,10 +7,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..config import StarsConfig
-from ..constants import MAS_PER_DEG
+from ..core.constants import MAS_PER_DEG
+from ..core.words import plural
 from ..errors import SchemaError
-from ..result import Result, Step
 from ..schema import MATCHES, SPECTRA, STARS
+from ..schema.result import Result, Step
 from .averages import FloatArray, first_known, weighted_means
 from .clusters import one_release
 
@@ -66,7 +67,9 @@ def combine(
     n_blended = matches["spectrum_id"].filter(several).n_unique()
     notes = []
     if n_blended:
-        notes.append(f"{n_blended:,} spectra have more than one source in the radius; each source gets the spectrum")
+        notes.append(
+            f"{plural(n_blended, 'spectrum', 'have')} several sources in the radius; each source gets the spectrum"
+        )
     return Result(
         frame=STARS.conform(stars, where="stars"),
         schema=STARS,
