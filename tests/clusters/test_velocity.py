@@ -158,7 +158,7 @@ class TestSelection:
         )
         found = select(both, settings=QUICK, rng=RNG)
         assert found.members.height == 5
-        assert any("1 stars are in the member list of more than one cluster" in note for note in found.notes)
+        assert any("1 star is in the member list of more than one cluster" in note for note in found.notes)
 
 
 class TestZeroPoint:

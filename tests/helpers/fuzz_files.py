@@ -166,7 +166,7 @@ def _tables(directory: Path) -> list[Reader]:
 
     def frame(schema: Any) -> Any:
         values: dict[str, Any] = {"string": ["a", "b", "c"], "int64": [1, 2, 3], "int32": [1, 2, 3], "bool": [True] * 3}
-        return schema.conform(pl.DataFrame({c.name: values.get(c.dtype, [1.0, 2.0, 3.0]) for c in schema}))
+        return schema.conform(pl.DataFrame({c.name: values.get(c.dtype, [0.1, 0.2, 0.3]) for c in schema}))
 
     found = [
         Reader(f"read_table{path.suffix}", path.suffix, lambda p: read_table(p, CLUSTERS), path.read_bytes())

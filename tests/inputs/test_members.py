@@ -57,7 +57,7 @@ def test_members(tmp_path: Path, form: Any) -> None:
     assert result.steps[0].came_in == 6
     assert result.steps[0].lost == {"probability not >= 0.7": 2}
     assert result.rejected["row"].to_list() == [2, 6]
-    assert "1 stars are members of more than one" in result.notes[0]
+    assert "1 star is in more than one of 2 clusters" in result.notes[0]
 
 
 def test_the_threshold_says_whether_it_passes(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_mrs_names(tmp_path: Path) -> None:
     assert frame["rv_error"].is_null().arg_true().to_list() == [4]
     assert frame["snr"][0] == data["snr"][0]
     assert any("rv_lasp1" in note for note in survey.notes)
-    assert any("1 rows have a velocity without an error" in note for note in survey.notes)
+    assert any("1 row has a velocity without an error" in note for note in survey.notes)
 
 
 def test_only_stars_pass(tmp_path: Path) -> None:

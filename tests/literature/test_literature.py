@@ -123,7 +123,7 @@ def test_a_file_is_read_by_its_record(tmp_path: Path) -> None:
         (3, 5, None, 1),
     ]
     assert found.measured("feh").select("row", "value", "n").rows() == [(2, -0.25, 4)]
-    assert found.notes == ("1 values of feh (low) with 0 stars are no values",)
+    assert found.notes == ("feh (low): 1 value from 0 stars left out",)
     with pytest.raises(MelotteError, match="no feh of high resolution"):
         found.measured("feh", resolution="high")
 

@@ -68,7 +68,7 @@ def combine(
     notes = []
     if n_blended:
         notes.append(
-            f"{plural(n_blended, 'spectrum', 'have')} several sources in the radius; each source gets the spectrum"
+            f"{plural(n_blended, 'spectrum', 'have')} more than one source in the radius; each gets the spectrum"
         )
     return Result(
         frame=STARS.conform(stars, where="stars"),

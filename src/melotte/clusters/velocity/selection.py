@@ -248,5 +248,5 @@ def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame, edges: tuple[str, ...]
         notes.append(f"{plural(rejected.height, 'cluster', 'have')} no radial velocity: {shown}")
     n_shared = flagged.filter(pl.col("n_clusters") > 1)["source_id"].n_unique()
     if n_shared:
-        notes.append(f"{plural(n_shared, 'star', 'are')} in the lists of several clusters; each cluster uses them")
+        notes.append(f"{plural(n_shared, 'star', 'are')} in the member list of more than one cluster; each uses it")
     return tuple(notes)
