@@ -210,8 +210,10 @@ def file_stem(name: str) -> str:
 def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
     plot, label = catalogue.plot, name.replace("_", " ")
     stem = file_stem(name)
-    drawings: dict[str, Drawing] = {
-        f"{stem}_rv": (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity."),
+    drawings: dict[str, Drawing] = {}
+    if catalogue.members["rv"].is_not_null().any():
+        drawings[f"{stem}_rv"] = (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity.")
+    drawings |= {
         f"{stem}_kiel": (
             lambda: plot.kiel(name),
             f"{label}: surface gravity and [Fe/H] against temperature; filled: used for [Fe/H].",

@@ -139,6 +139,7 @@ class _Job:
     config: Config
     where: str
     survey_name: str
+    measures: frozenset[str]
     data_dir: Path | None
     member_list: Result
     clusters: Result
@@ -179,7 +180,10 @@ class _Job:
         survey = open_survey(cfg.survey, data_dir=mirror)
         files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
         if cfg.zero_point.reference is not None:
-            files["zero-point reference"] = open_survey(cfg.zero_point.reference, data_dir=mirror).path
+            reference = open_survey(cfg.zero_point.reference, data_dir=mirror)
+            if "rv" not in reference.measures:
+                raise ConfigError("[zero_point.reference] columns: rv is missing", expected="a survey with velocities")
+            files["zero-point reference"] = reference.path
         isochrones, notes = _isochrones(cfg, mirror)
         if isochrones is not None:
             files["isochrones"] = datasets.locate(cfg.metallicity.isochrones, data_dir=mirror)
@@ -187,6 +191,7 @@ class _Job:
             config=cfg,
             where=where,
             survey_name=survey.name,
+            measures=survey.measures,
             data_dir=mirror,
             member_list=members,
             clusters=clusters,
@@ -328,6 +333,10 @@ class _Job:
 
     def velocity(self, products: dict[str, Product]) -> Product:
         """Quality control of the radial velocities, and the survey's zero point."""
+        if "rv" not in self.measures:
+            listed = velocity.by_membership(products["stars"].frames["stars"], settings=self.config.velocity)
+            frames = {"members": listed.members, "clusters": listed.clusters, "rejected": listed.rejected}
+            return Product(frames, listed.steps, listed.notes)
         result = velocity.select(
             products["stars"].frames["stars"],
             settings=self.config.velocity,
@@ -380,6 +389,8 @@ class _Job:
         unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
         absent = f"{plural(unlisted, 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
         notes = (absent,) if unlisted else ()
+        if "feh" not in self.measures:
+            notes += ("the survey gives no [Fe/H]: no metallicity is computed",)
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
