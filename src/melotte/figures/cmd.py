@@ -113,7 +113,10 @@ def cmd_pair(
         _panel(ax, grey, matched, colour, used, norm, cmap)
         if track is not None:
             ax.plot(*track, color=DARK, lw=0.9, ls=(0, (4, 2)), zorder=2.5, label="isochrone")
-        colour_bar(ax, norm, cmap, label, colour[used])
+        if np.isfinite(colour).any():
+            colour_bar(ax, norm, cmap, label, colour[used])
+        else:
+            say(ax, f"no star with {name.upper() if name == 'rv' else '[Fe/H]'}", x=0.97, y=0.97, ha="right", va="top")
         ax.set_xlabel(COLOUR_LABEL)
     panels[0].set_ylabel(G_LABEL)
     _limits(panels, grey, matched)

@@ -179,7 +179,7 @@ class _Job:
         clusters = read_clusters(cfg.clusters, data_dir=mirror)
         survey = open_survey(cfg.survey, data_dir=mirror)
         files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
-        if cfg.zero_point.reference is not None:
+        if cfg.zero_point.reference is not None and "rv" in survey.measures:
             reference = open_survey(cfg.zero_point.reference, data_dir=mirror)
             if "rv" not in reference.measures:
                 raise ConfigError("[zero_point.reference] columns: rv is missing", expected="a survey with velocities")
@@ -238,7 +238,7 @@ class _Job:
         """Stream the survey past the membership list and keep the spectra of members."""
         product = self._match_survey(self.config.survey, "cross-match")
         reference_config = self.config.zero_point.reference
-        if reference_config is None:
+        if reference_config is None or "rv" not in self.measures:
             return product
         reference = self._match_survey(reference_config, "reference")
         frames = {**product.frames, "reference": _with_matched_ids(**reference.frames)}
@@ -415,6 +415,8 @@ class _Job:
     def gradients(self, products: dict[str, Product]) -> Product:
         """The metallicity distribution, if the configuration has a ``[gradients]`` section."""
         orbits = products["orbits"].frames
+        if self.config.gradients is not None and "rv" not in self.measures:
+            return Product({}, (), ("gradients: none is fitted, as no cluster has an orbit",))
         if self.config.gradients is None or "orbits" not in orbits:
             return Product({})
         result = analyse(
@@ -434,6 +436,8 @@ class _Job:
         """The result, with the account of the whole run."""
         everything: list[Result | Product] = [self.member_list, self.clusters, *products.values()]
         notes = [*self.notes, *(note for part in everything for note in part.notes)]
+        if "rv" not in self.measures:
+            notes.append("no figure that needs a radial velocity is made (selection by velocity, zero point, orbits)")
         final = products["metallicity"].frames
         catalogue = Catalogue(
             frame=final["catalogue"],

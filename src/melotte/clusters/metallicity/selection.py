@@ -294,7 +294,10 @@ def _steps(tested: pl.DataFrame, counts: pl.DataFrame) -> tuple[Step, ...]:
     return (
         Step("metallicity selection", f"flag-{first} stars", candidates.height, dict(lost.iter_rows())),
         Step(
-            "cluster [Fe/H]", "clusters", counts.height, {f"without a flag-{last} star": int((counts["n_feh"] == 0).sum())}
+            "cluster [Fe/H]",
+            "clusters",
+            counts.height,
+            {f"without a flag-{last} star": int((counts["n_feh"] == 0).sum())},
         ),
     )
 

@@ -45,7 +45,7 @@ def by_membership(stars: pl.DataFrame, *, settings: VelocityConfig) -> VelocityR
         rejected=clusters.clear().select("cluster", pl.col("n_all").cast(pl.Int32), pl.lit("").alias("reason")),
         settings=settings,
         steps=(
-            Step("membership selection", "stars of clusters", stars.height),
+            Step("membership selection", "stars of clusters", stars.height, {}),
             Step("cluster velocities", "clusters", clusters.height, lost),
         ),
         notes=(_NOTE, *shared_stars(stars)),
