@@ -23,8 +23,15 @@ NOTE = (
     "no velocity, no zero point, no orbit is computed"
 )
 COLUMNS = {
-    **{"spectrum_id": "obsid", "obs_mjd": "mjd", "ra": "ra", "dec": "dec", "snr": "snrg"},
-    **{"teff": "teff", "teff_error": "teff_err", "logg": "logg", "logg_error": "logg_err"},
+    "spectrum_id": "obsid",
+    "obs_mjd": "mjd",
+    "ra": "ra",
+    "dec": "dec",
+    "snr": "snrg",
+    "teff": "teff",
+    "teff_error": "teff_err",
+    "logg": "logg",
+    "logg_error": "logg_err",
 }
 FEH = {"feh": "feh", "feh_error": "feh_err"}
 RV = {"rv": "rv", "rv_error": "rv_err"}

@@ -45,8 +45,9 @@ def story(
     centres = sources.get("clusters", config.clusters.catalogue)
     out = ["SIMULATED DATA: every star and cluster was drawn from a model."] if simulated else []
     measured = bool((clusters["n_rv"] > 0).any())
+    what = "Radial velocities and [Fe/H]" if measured else "[Fe/H]"
     out.append(
-        f"{'Radial velocities and ' if measured else ''}[Fe/H] of {clusters.height} open clusters from {members.height} stars of {survey} that "
+        f"{what} of {clusters.height} open clusters from {members.height} stars of {survey} that "
         f"are members of a cluster with a probability {config.members.probability} in this list: {listed}. Positions, "
         f"proper motions, distances and ages of the clusters: {centres}. The method is that of {METHOD[1]}."
     )

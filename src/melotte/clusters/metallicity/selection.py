@@ -84,7 +84,8 @@ def select(
 ) -> MetallicityResult:
     """Select the stars whose [Fe/H] can be trusted and derive the cluster's.
 
-    A star of flag 1 becomes flag 12 (of flag 2, of a survey without velocities, stays 2, else 0) if it has [Fe/H] with a valid error, its Teff is within ``settings.teff`` (limits
+    A flag-1 star becomes flag 12 (a flag-2 star, of a survey without velocities, stays 2 and otherwise gets 0) if it
+    has [Fe/H] with a valid error, its Teff is within ``settings.teff`` (limits
     included), and it is not a cool dwarf: cooler than ``cool_dwarf_teff`` with log g above the value that divides
     giants from dwarfs. A cool star without log g cannot be shown to be a giant and is not used.
 
