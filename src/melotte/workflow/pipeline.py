@@ -388,9 +388,9 @@ class _Job:
         )
         unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
         absent = f"{plural(unlisted, 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
-        notes = (absent,) if unlisted else ()
+        notes = [absent] if unlisted else []
         if "feh" not in self.measures:
-            notes += ("the survey gives no [Fe/H]: no metallicity is computed",)
+            notes.append("the survey gives no [Fe/H]: no metallicity is computed")
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
