@@ -86,7 +86,8 @@ def select(
 
     A flag-1 star becomes flag 12 (a flag-2 star, of a survey without velocities, stays 2 and otherwise gets 0) if it
     has [Fe/H] with a valid error, its Teff is within ``settings.teff`` (limits included), and it is not a cool dwarf:
-    cooler than ``cool_dwarf_teff`` with log g above the value that divides giants from dwarfs. A cool star without log g cannot be shown to be a giant and is not used.
+    cooler than ``cool_dwarf_teff`` with log g above the value that divides giants from dwarfs. A cool star
+    without log g cannot be shown to be a giant and is not used.
 
     The dividing log g is half-way between the main sequence and the giant branch, at the star's Teff, of the
     isochrone nearest to the catalogue's log age. Its [M/H] is the grid value nearest to the median [Fe/H] of the
