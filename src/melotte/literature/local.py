@@ -113,4 +113,6 @@ class LocalNames:
 
 def _keys(name: str) -> list[str]:
     """The canonical forms a cell answers to: its own and those of the names it joins."""
-    return [key for key in dict.fromkeys(canonical(part) for part in [name, *split_names(name)]) if key]
+    # With its zeros too: ESO_092_18 run together is eso09218, where the zero looks like a leading one.
+    forms = (canonical(part, keep_zeros=zeros) for part in [name, *split_names(name)] for zeros in (False, True))
+    return [key for key in dict.fromkeys(forms) if key]

@@ -78,13 +78,21 @@ class Identity:
         """What a reader must know about the names of these clusters: which were joined, which have no parameters."""
         names = sorted(set(names))
         listed = set(self.frame["cluster"])
-        joined = [f"{name} = {self._written(self.joined[name])}" for name in names if name in self.joined]
+        joined = [name for name in names if name in self.joined]
         missing = [name for name in names if name not in listed]
         notes = []
         if joined:
-            how = sorted({self.joined[name].by for name in names if name in self.joined}, reverse=True)
+            how = " or ".join(sorted({self.joined[name].by for name in joined}, reverse=True))
             known = plural(len(joined), "cluster", "have")
-            notes.append(f"{known} another name in the cluster catalogue ({' or '.join(how)}): {_list(joined)}")
+            pairs = [f"{name} = {self.joined[name].listed}" for name in joined]
+            notes.append(f"{known} another name in the cluster catalogue ({how}): {_list(pairs)}")
+            doubts = [
+                f"{pair} ({doubt})"
+                for pair, name in zip(pairs, joined, strict=True)
+                if (doubt := self.joined[name].doubt)
+            ]
+            if doubts:
+                notes.append(f"joined by name and position, but perhaps not one cluster: {_list(doubts)}")
         if missing:
             local = LocalNames(self.frame["cluster"], Resolver())
             said = [f"{name} ({self._nearest(name, local)})" for name in missing[:_NAMED]]
@@ -93,10 +101,6 @@ class Identity:
             notes.append(f"{absent}: {_list(said)}")
             notes.extend(self.resolver.notes if self.resolver else ())
         return tuple(notes)
-
-    @staticmethod
-    def _written(joined: Joined) -> str:
-        return f"{joined.listed} ({joined.doubt})" if joined.doubt else joined.listed
 
     def _nearest(self, name: str, local: LocalNames) -> str:
         """Why a cluster has no row, or the rows that come nearest."""
@@ -229,7 +233,7 @@ def _compare(centre: _Centre, row: Mapping[str, float | None]) -> tuple[str, str
     far = f"its members lie {distance:.2f} deg from it, {limit:.2f} accepted" if distance > limit else ""
     motion = float(np.hypot(there["pmra"] - centre.pmra, there["pmdec"] - centre.pmdec))
     accepted = _LIMITS.pm_floor + _LIMITS.pm_fraction * float(np.hypot(centre.pmra, centre.pmdec))
-    return far, f"the proper motions differ by {motion:.2f} mas/yr" if motion > accepted else ""
+    return far, f"proper motions differ by {motion:.2f} mas/yr" if motion > accepted else ""
 
 
 def _number(value: object) -> float:
