@@ -71,8 +71,9 @@ class Identity:
     @property
     def alias_dataset(self) -> str | None:
         """The dataset whose aliases joined something."""
-        used = self.resolver is not None and any(joined.by == "alias" for joined in self.joined.values())
-        return ALIAS_DATASET if used and self.resolver and ALIAS_DATASET in self.resolver.tables else None
+        if self.resolver is None or ALIAS_DATASET not in self.resolver.tables:
+            return None
+        return ALIAS_DATASET if any(joined.by == "alias" for joined in self.joined.values()) else None
 
     def notes(self, names: Iterable[str]) -> tuple[str, ...]:
         """What a reader must know about the names of these clusters: which were joined, which have no parameters."""
@@ -99,7 +100,7 @@ class Identity:
             said += missing[_NAMED:]
             absent = f"{plural(len(missing), 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
             notes.append(f"{absent}: {_list(said)}")
-            notes.extend(self.resolver.notes if self.resolver else ())
+            notes.extend(() if self.resolver is None else self.resolver.notes)
         return tuple(notes)
 
     def _nearest(self, name: str, local: LocalNames) -> str:
