@@ -151,7 +151,7 @@ def test_members_by_map(tmp_path: Path) -> None:
         ({"PMemb": ["0.7", "0.6", "high", "0.8", "1", "0"]}, SchemaError, "row 3, column 'PMemb': 'high'"),
         ({"PMemb": [0.1] * 6}, EmptyResultError, "none of the 6 rows is a member with probability >= 0.7"),
         ({"Source": None}, SchemaError, "no column for 'source_id'"),
-        ({"Source": [1.5e18] * 6}, SchemaError, "whole number"),
+        ({"Source": [1.5e18] * 6}, SchemaError, "digits"),
     ],
 )
 def test_bad_membership_lists(tmp_path: Path, change: dict[str, Any], kind: type[Exception], message: str) -> None:

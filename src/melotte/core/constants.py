@@ -16,6 +16,9 @@ J2000: Final = 2000.0
 MJD_J2000: Final = 51544.5
 DAYS_PER_JULIAN_YEAR: Final = 365.25
 
+#: Speed of light in vacuum (exact, SI).
+SPEED_OF_LIGHT_KMS: Final = 299792.458
+
 #: Milliarcseconds in a degree.
 MAS_PER_DEG: Final = 3.6e6
 

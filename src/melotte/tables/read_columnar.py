@@ -31,7 +31,7 @@ class ParquetReader(TableReader):
         self.columns = {}
         for field in schema:
             unit = (field.metadata or {}).get(b"unit", b"")
-            self.columns[field.name] = FileColumn(field.name, unit.decode(errors="replace"))
+            self.columns[field.name] = FileColumn(field.name, unit.decode(errors="replace"), *_nested(field.type))
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
         """Yield the named columns, up to ``size`` rows at a time."""
@@ -49,6 +49,19 @@ class ParquetReader(TableReader):
                     yield frame.select(names)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _damaged(self.path, "Parquet", error) from error
+
+
+def _nested(kind: Any) -> tuple[str, int]:
+    """In words what a row of a nested column holds, and how many values if that is fixed; empty for plain columns."""
+    from pyarrow import types
+
+    if types.is_fixed_size_list(kind):
+        return f"an array: {kind.list_size} values a row", kind.list_size
+    if types.is_list(kind) or types.is_large_list(kind):
+        return "a list of values", 0
+    if types.is_struct(kind):
+        return f"a structure with the fields {', '.join(field.name for field in kind)}", 0
+    return "", 0
 
 
 class VOTableReader(TableReader):
@@ -77,10 +90,10 @@ class VOTableReader(TableReader):
         """Yield the named columns, ``size`` rows at a time."""
         for first in range(0, len(self._array), size):
             rows = self._array[first : first + size]
-            yield pl.DataFrame([_series(name, rows[self._keys[name]]) for name in names])
+            yield pl.DataFrame([series_of(name, rows[self._keys[name]]) for name in names])
 
 
-def _series(name: str, values: Any) -> pl.Series:
+def series_of(name: str, values: Any) -> pl.Series:
     mask = np.ma.getmaskarray(values)
     data = np.ma.getdata(values)
     if data.ndim > 1 or data.dtype.kind not in "OSUbiuf":

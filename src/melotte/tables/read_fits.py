@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,11 +18,19 @@ import polars as pl
 from astropy.io import fits
 
 from ..errors import ReadError
-from .reader import GZIP_ERRORS, FileColumn, TableReader, damaged_gzip, open_bytes
+from .compressed import DAMAGED, damaged, open_bytes
+from .reader import FileColumn, Hdu, TableReader
 
 _BLOCK = 2880
 #: Bytes of one element of each TFORM letter (FITS Standard 4.0, Table 18); X is counted in bits.
 _WIDTH = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+_UNREAD = {
+    "X": "bits",
+    "C": "complex numbers",
+    "M": "complex numbers",
+    "P": "an array of its own length in each row",
+    "Q": "an array of its own length in each row",
+}
 _DTYPE = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "L": "S1"}
 
 
@@ -36,17 +44,27 @@ class _Layout:
     null: int | None
     scale: float
     zero: float | int
+    repeat: int = 1
+
+
+def open_fits(path: Path, hdu: Hdu = None) -> TableReader:
+    """The table of a FITS file that ``hdu`` names: the first by default, several row-aligned ones as one."""
+    if not isinstance(hdu, tuple):
+        return FitsReader(path, hdu)
+    if not hdu:
+        raise ReadError("hdu = []: no table is named", where=path, expected="names or numbers of tables")
+    return JoinedReader(path, {str(name): FitsReader(path, name) for name in hdu})
 
 
 class FitsReader(TableReader):
-    """The first binary table of a FITS file."""
+    """A table of a FITS file: the first, or the one of this name or number."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hdu: str | int | None = None) -> None:
         self.path = path
         self.columns: dict[str, FileColumn] = {}
         self._layout: dict[str, _Layout] = {}
         with open_bytes(path) as file:
-            header, self._start = self._find_table(file)
+            header, self._start = self._choose(file, hdu)
         try:
             self.n_rows: int = int(header["NAXIS2"])
             self._row_bytes = int(header["NAXIS1"])
@@ -61,33 +79,66 @@ class FitsReader(TableReader):
             f"the FITS header is damaged: {detail}", where=self.path, expected="a binary table", hint="get it again"
         )
 
-    def _find_table(self, file: IO[bytes]) -> tuple[fits.Header, int]:
-        position = 0
+    def _choose(self, file: IO[bytes], hdu: str | int | None) -> tuple[fits.Header, int]:
+        """The header of the wanted table; without a wish the first, if it has rows or no table has."""
+        tables: list[tuple[int, fits.Header, int]] = []
+        for number, header, start in self._tables(file):
+            if isinstance(hdu, int) and number == hdu:
+                return header, start
+            if isinstance(hdu, str) and _name(header).lower() == hdu.strip().lower():
+                return header, start
+            tables.append((number, header, start))
+            if hdu is None and int(header.get("NAXIS2", 0)) != 0 and len(tables) == 1:
+                return header, start
+        listed = {_name(h) or number: h for number, h, _ in tables}
+        full = {name: h for name, h in listed.items() if int(h.get("NAXIS2", 0)) > 0}
+        self.elsewhere = {str(name): _column_names(h) for name, h in full.items()}
+        if hdu is not None:
+            names = ", ".join(f"{name!r} ({h.get('NAXIS2')} rows)" for name, h in listed.items())
+            raise ReadError(f"there is no table {hdu!r}", where=self.path, expected=f"hdu = one of {names}")
+        if not tables:
+            raise ReadError("there is no binary table in this FITS file", where=self.path, expected="a BINTABLE")
+        if full:
+            rows = ", ".join(f"{name!r} ({h.get('NAXIS2')})" for name, h in full.items())
+            raise ReadError(
+                f"the first table, {next(iter(listed))!r}, has no rows; these have: {rows}",
+                where=self.path,
+                expected="a table with rows",
+                hint=f"name it: hdu = {next(iter(full))!r}",
+            )
+        return tables[0][1], tables[0][2]
+
+    def _tables(self, file: IO[bytes]) -> Iterator[tuple[int, fits.Header, int]]:
+        """Number, header and start of each table, to the end of the file."""
+        position = number = 0
         while True:
-            header, position = self._read_header(file, position)
+            header, position = self._read_header(file, position, first=number == 0)
+            if header is None:
+                return
             try:
                 size = _data_size(header)
                 if header.get("XTENSION", "").strip() == "BINTABLE":
-                    return header, position
+                    yield number, header, position
             except (AttributeError, KeyError, ValueError, TypeError, OverflowError, fits.VerifyError) as error:
                 raise self._bad_header(str(error)) from error
             if size < 0:
                 raise self._bad_header(f"a data part of {size} bytes")
             position += -(-size // _BLOCK) * _BLOCK
+            number += 1
             try:
                 file.seek(position)
-            except (*GZIP_ERRORS, OverflowError, OSError) as error:
-                raise damaged_gzip(self.path, error) from error
+            except (*DAMAGED, OverflowError, OSError) as error:
+                raise damaged(self.path, error) from error
 
-    def _read_header(self, file: IO[bytes], position: int) -> tuple[fits.Header, int]:
+    def _read_header(self, file: IO[bytes], position: int, *, first: bool) -> tuple[fits.Header | None, int]:
         text = b""
         while True:
             try:
                 block = file.read(_BLOCK)
-            except GZIP_ERRORS as error:
-                raise damaged_gzip(self.path, error) from error
-            if not block and not text:
-                raise ReadError("there is no binary table in this FITS file", where=self.path, expected="a BINTABLE")
+            except DAMAGED as error:
+                raise damaged(self.path, error) from error
+            if not block and not text and not first:
+                return None, position
             if len(block) < _BLOCK:
                 raise ReadError("the FITS file ends in a header", where=self.path, hint="get the file again")
             text += block
@@ -115,11 +166,15 @@ class FitsReader(TableReader):
                 raise ValueError(f"TFORM{number} = {header[f'TFORM{number}']!r}")
             repeat, letter = int(match[1] or 1), match[2]
             width = -(-repeat // 8) if letter == "X" else repeat * _WIDTH[letter]
-            dtype = f"S{repeat}" if letter == "A" and repeat else _DTYPE.get(letter, "") if repeat == 1 else ""
-            # Arrays, bits, complex numbers and heap pointers are never one value of one star: not offered.
-            if dtype:
+            dtype = f"S{repeat}" if letter == "A" and repeat else _DTYPE.get(letter, "") if repeat else ""
+            unit = str(header.get(f"TUNIT{number}", "")).strip()
+            many = letter != "A" and repeat > 1
+            if not dtype and repeat:
+                self.columns[name] = FileColumn(name, unit, _UNREAD[letter])
+            elif dtype:
                 null = header.get(f"TNULL{number}")
-                self.columns[name] = FileColumn(name, str(header.get(f"TUNIT{number}", "")).strip())
+                array = f"{repeat} values a row" if many else ""
+                self.columns[name] = FileColumn(name, unit, array, repeat if many else 0)
                 self._layout[name] = _Layout(
                     offset,
                     dtype,
@@ -127,6 +182,7 @@ class FitsReader(TableReader):
                     None if null is None else int(null),
                     float(header.get(f"TSCAL{number}", 1.0)),
                     header.get(f"TZERO{number}", 0),
+                    repeat if many else 1,
                 )
             offset += width
         if offset != self._row_bytes:
@@ -134,11 +190,14 @@ class FitsReader(TableReader):
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
         """Yield the named columns, ``size`` rows at a time."""
+        for name in names:
+            if name not in self._layout:
+                raise ReadError(f"column {name!r}: {self.columns[name].array}, not read here", where=self.path)
         layouts = {name: self._layout[name] for name in names}
         row = np.dtype(
             {
                 "names": list(layouts),
-                "formats": [layout.dtype for layout in layouts.values()],
+                "formats": [(t.dtype, (t.repeat,)) if t.repeat > 1 else t.dtype for t in layouts.values()],
                 "offsets": [layout.offset for layout in layouts.values()],
                 "itemsize": self._row_bytes,
             }
@@ -163,10 +222,13 @@ class FitsReader(TableReader):
                 # A gzip stream is only checked against its checksum when it is read to the end.
                 while file.read(1 << 20):
                     pass
-            except GZIP_ERRORS as error:
-                raise damaged_gzip(self.path, error) from error
+            except DAMAGED as error:
+                raise damaged(self.path, error) from error
 
     def _series(self, name: str, values: Any, layout: _Layout, first: int) -> pl.Series:
+        if layout.repeat > 1:
+            flat = self._series(name, values.reshape(-1), replace(layout, repeat=1), first)
+            return flat.reshape((len(values), layout.repeat))
         if layout.letter == "A":
             return self._text(name, values, first)
         if layout.letter == "L":
@@ -180,7 +242,10 @@ class FitsReader(TableReader):
             return series
         if layout.scale == 1.0 and native.dtype.kind in "iu" and float(layout.zero).is_integer():
             # Unsigned 64-bit columns are stored with TZERO = 2**63: exact only in integers.
-            return series.cast(pl.Int128) + int(layout.zero)
+            if native.dtype == np.int64 and int(layout.zero) == 2**63:
+                unsigned = pl.Series(name, native.view(np.uint64) ^ np.uint64(2**63))
+                return unsigned.set(series.is_null(), None)
+            return (series.cast(pl.Int128) + pl.Series([int(layout.zero)], dtype=pl.Int128)).rename(name)
         return series.cast(pl.Float64) * layout.scale + float(layout.zero)
 
     def _text(self, name: str, values: Any, first: int) -> pl.Series:
@@ -200,6 +265,52 @@ class FitsReader(TableReader):
             raise ReadError(f"column {name!r}: {error}", where=self.path) from error
         stripped = pl.Series(name, pl.from_arrow(texts)).str.strip_chars(" \0")
         return stripped.set(stripped == "", None)
+
+
+class JoinedReader(TableReader):
+    """Tables of one FITS file with the same rows, as one: DESI keeps Gaia's identifiers in a table of their own.
+
+    A name that several have is that of the first; ``GAIA.RA`` is always that of the table ``GAIA``.
+    """
+
+    def __init__(self, path: Path, readers: Mapping[str, FitsReader]) -> None:
+        self.path = path
+        self._readers = readers
+        heights = {name: r.n_rows for name, r in readers.items()}
+        if len(set(heights.values())) > 1:
+            raise ReadError(
+                "the tables cannot be joined row by row: " + ", ".join(f"{n!r} has {h}" for n, h in heights.items()),
+                where=path,
+                expected="tables with the same number of rows",
+            )
+        self.n_rows = next(iter(heights.values()))
+        self.columns = {}
+        self._origin: dict[str, tuple[str, str]] = {}
+        for table, reader in readers.items():
+            for name, column in reader.columns.items():
+                for full in (name, f"{table}.{name}"):
+                    if full not in self.columns:
+                        self.columns[full] = replace(column, name=full)
+                        self._origin[full] = (table, name)
+
+    def batches(self, names: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
+        """Yield the named columns, ``size`` rows at a time."""
+        wanted: dict[str, list[str]] = {}
+        for name in names:
+            table, original = self._origin[name]
+            wanted.setdefault(table, []).append(original)
+        streams = [self._readers[t].batches(list(dict.fromkeys(own)), size) for t, own in wanted.items()]
+        for parts in zip(*streams, strict=True):
+            held = dict(zip(wanted, parts, strict=True))
+            yield pl.DataFrame([held[self._origin[n][0]][self._origin[n][1]].alias(n) for n in names])
+
+
+def _name(header: fits.Header) -> str:
+    return str(header.get("EXTNAME", "")).strip()
+
+
+def _column_names(header: fits.Header) -> tuple[str, ...]:
+    return tuple(str(header.get(f"TTYPE{n}", "")).strip() for n in range(1, int(header.get("TFIELDS", 0)) + 1))
 
 
 def _has_end(block: bytes) -> bool:

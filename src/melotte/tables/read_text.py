@@ -10,29 +10,36 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from ..errors import ReadError
-from .reader import GZIP_ERRORS, FileColumn, TableReader, damaged_gzip, open_bytes
+from .compressed import DAMAGED, compression, damaged, open_bytes
+from .reader import FileColumn, TableReader
 
 DELIMITERS = "|,\t;"
 #: Cells that mean "no value" in any text table.
 NULL_TEXT = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "N/A", "NA", "--")
 _BLOCK_BYTES = 4 << 20
+_DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*$"
 _LONGEST_HEADER = 1 << 20
 
 
 class TextReader(TableReader):
     """A delimited text table with one header line; leading ``#`` lines are skipped."""
 
+    textual = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.n_rows: int | None = None
         header = self._header()
         counts = {d: header.count(d) for d in DELIMITERS}
+        #: False: one column, or columns set apart by blanks.
+        self.delimited = any(counts.values()) or len(header.split()) < 2
         self._delimiter = max(counts, key=lambda d: counts[d]) if any(counts.values()) else ","
         try:
             cells = next(csv.reader([header], delimiter=self._delimiter))
@@ -59,8 +66,8 @@ class TextReader(TableReader):
                         self._skip += 1
                         continue
                     break
-        except GZIP_ERRORS as error:
-            raise damaged_gzip(self.path, error) from error
+        except DAMAGED as error:
+            raise damaged(self.path, error) from error
         except OSError as error:
             raise ReadError(f"cannot be read: {error}", where=self.path) from error
         if not line.strip() or b"\0" in line:
@@ -87,7 +94,7 @@ class TextReader(TableReader):
         held: list[pa.Table] = []
         count = 0
         try:
-            with pa.input_stream(str(self.path), compression="gzip" if self._compressed() else None) as source:
+            with self._stream() as source:
                 reader = pa_csv.open_csv(
                     source,
                     # One thread: only then are the rows of the error message counted.
@@ -111,16 +118,22 @@ class TextReader(TableReader):
                     count += batch.num_rows
                     while count >= size:
                         table = pa.concat_tables(held)
-                        yield _polars(table.slice(0, size))
+                        yield self._polars(table.slice(0, size))
                         held, count = [table.slice(size)], count - size
+        except DAMAGED as error:
+            raise damaged(self.path, error) from error
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             raise self._explain(error) from error
         if count:
-            yield _polars(pa.concat_tables(held))
+            yield self._polars(pa.concat_tables(held))
 
-    def _compressed(self) -> bool:
-        with self.path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
+    def _stream(self) -> Any:
+        """The uncompressed bytes for pyarrow, by its own decompression where it has one."""
+        own = {"": None, "gzip": "gzip", "bzip2": "bz2", "zstd": "zstd"}
+        kind = compression(self.path)
+        if kind in own:
+            return pa.input_stream(str(self.path), compression=own[kind])
+        return pa.PythonFile(open_bytes(self.path), mode="r")
 
     def _explain(self, error: Exception) -> ReadError:
         """Turn pyarrow's complaint into one with a line number."""
@@ -132,8 +145,8 @@ class TextReader(TableReader):
                 expected=f"{match[2]} cells separated by {self._delimiter!r}",
                 hint="look for a stray delimiter or quote in that line",
             )
-        if self._compressed() and isinstance(error, OSError) and not isinstance(error, pa.ArrowInvalid):
-            return damaged_gzip(self.path, EOFError(error) if "runcated" in str(error) else error)
+        if compression(self.path) and isinstance(error, OSError) and not isinstance(error, pa.ArrowInvalid):
+            return damaged(self.path, EOFError(error) if "runcated" in str(error) else error)
         try:
             with open_bytes(self.path) as file:
                 for number, raw in enumerate(file, 1):
@@ -141,14 +154,19 @@ class TextReader(TableReader):
                         raw.decode()
                     except UnicodeDecodeError as bad:
                         return self._not_utf8(number, bad.start)
-        except (*GZIP_ERRORS, OSError) as bad:
-            return damaged_gzip(self.path, bad)
+        except (*DAMAGED, OSError) as bad:
+            return damaged(self.path, bad)
         if "Empty CSV" in str(error):
             return ReadError("there is no data line", where=self.path, expected="at least one row")
         return ReadError(f"not a delimited text table: {str(error)[:200]}", where=self.path)
 
-
-def _polars(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    def _polars(self, table: pa.Table) -> pl.DataFrame:
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        if self._delimiter != ";":
+            return frame
+        # Spreadsheets that set columns apart by semicolons write 33,8 for 33.8.
+        cell = pl.all()
+        return frame.with_columns(
+            pl.when(cell.str.contains(_DECIMAL_COMMA)).then(cell.str.replace(",", ".", literal=True)).otherwise(cell)
+        )

@@ -47,7 +47,7 @@ def read_clusters(config: ClustersConfig, *, data_dir: Path | None = None) -> Re
     else:
         catalogue = CLUSTER_CATALOGUES[config.catalogue]
         sources, file = catalogue.sources, config.file or catalogue.dataset
-    reader = open_table(locate(file, data_dir=data_dir))
+    reader = open_table(locate(file, data_dir=data_dir), config.hdu)
     frame = read_columns(reader, sources, CLUSTERS)
     came_in = frame.height
     if not came_in:

@@ -8,7 +8,8 @@ import polars as pl
 
 from ...config import ColumnSource
 from ...schema import Schema
-from ...tables.decode import Place, to_count, to_float, to_int, to_text, unit_factor
+from ...tables.decode import Place, constant, decode
+from ...tables.expression import derived
 from ...tables.reader import TableReader
 from ..surveys.layout import Source, resolve
 from ..surveys.table import from_map
@@ -25,6 +26,7 @@ def mapped(columns: Mapping[str, ColumnSource], schema: Schema, section: str) ->
 
 def read_columns(reader: TableReader, sources: Mapping[str, Source], schema: Schema) -> pl.DataFrame:
     """Every mapped column of the file, decoded, with the row number."""
+    reader = derived(reader, [s.expr for s in sources.values() if s.expr])
     found = resolve(reader, sources)
     names = sorted(set(found.values()))
     frames = []
@@ -52,18 +54,10 @@ def _decode(
 ) -> pl.Series:
     what = schema[target]
     place = Place(reader.path, name or f"{target} (a constant)", first)
-    series = raw[name] if name else pl.Series([source.value] * raw.height)
-    if what.dtype == "string":
-        return to_text(series, place, source.missing).alias(target)
-    if what.dtype == "int64":
-        return to_int(series, place, source.missing).alias(target)
-    if what.dtype == "int32":
-        return to_count(series, place, source.missing).alias(target)
     unit = reader.columns[name].unit if name else ""
     unit = source.unit if source.forced else unit or source.unit
-    factor = unit_factor(unit, what, place)
-    values = to_float(series, place, source.missing)
-    return (values if factor == 1.0 else values * factor).alias(target)
+    series = raw[name] if name else constant(source.value, raw.height)
+    return decode(series, what, place, unit=unit, missing=source.missing).alias(target)
 
 
 def wrapped(name: str) -> pl.Expr:

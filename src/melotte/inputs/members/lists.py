@@ -61,7 +61,7 @@ def read_members(config: MembersConfig, *, data_dir: Path | None = None) -> Resu
         catalogue = MEMBER_LISTS[config.catalogue]
         sources, release = catalogue.sources, catalogue.gaia_release
         file = config.file or catalogue.dataset
-    reader = open_table(locate(file, data_dir=data_dir))
+    reader = open_table(locate(file, data_dir=data_dir), config.hdu)
     frame = read_columns(reader, sources, MEMBERS)
     came_in = frame.height
     if not came_in:

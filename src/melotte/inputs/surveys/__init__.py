@@ -39,7 +39,7 @@ def open_survey(config: SurveyConfig, *, data_dir: Path | None = None) -> Survey
     from .adapters import layout_of
     from .survey import Survey
 
-    reader = open_table(locate(config.file, data_dir=data_dir))
+    reader = open_table(locate(config.file, data_dir=data_dir), config.hdu)
     floors = {}
     if config.rv_error_floor is not None:
         floors["rv_error"] = float(config.rv_error_floor.to_value("km/s"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...tables.reader import TableReader
@@ -25,4 +26,5 @@ def layout_of(reader: TableReader, config: SurveyConfig) -> Layout:
             layout = gaia_rvs.layout()
         case "table":
             layout = table.layout(config)
+    layout = replace(layout, conditions=layout.conditions + config.keep)
     return layout.at_epoch(None if config.epoch is None else float(config.epoch.to_value("yr")))

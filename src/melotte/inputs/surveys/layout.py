@@ -32,6 +32,8 @@ class Source:
         Values that mean "no value" in this column only.
     value : float, int, str or None
         A constant instead of a column.
+    expr : str
+        An expression over the columns instead of a column; ``names`` holds it too (see `expression`).
     """
 
     names: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class Source:
     forced: bool = False
     missing: tuple[float | str, ...] = ()
     value: float | int | str | None = None
+    expr: str = ""
 
 
 def column(*names: str, required: bool = False, missing: tuple[float | str, ...] = ()) -> Source:
@@ -75,6 +78,8 @@ class Layout:
         Last change to a batch that holds the schema columns and the extra ones.
     keep : mapping of str to expression
         Conditions a row must meet; the key is the reason of the rejection.
+    conditions : tuple of str
+        Further ones in SQL over the columns of the file; their text is the reason.
     drop_without_rv : bool
         Whether rows without a radial velocity are dropped (and counted) instead of passed on.
     """
@@ -88,6 +93,7 @@ class Layout:
     keep: Mapping[str, pl.Expr] = field(default_factory=dict)
     drop_without_rv: bool = False
     notes: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
 
     def at_epoch(self, epoch: float | None) -> Layout:
         """The layout with the user's epoch of the coordinates, if there is one."""
@@ -113,18 +119,33 @@ def resolve(reader: TableReader, sources: Mapping[str, Source]) -> dict[str, str
     for target, source in sources.items():
         if source.value is not None:
             continue
-        for name in source.names:
-            match = name if name in exact else folded.get(name.lower())
-            if match is not None:
-                found[target] = match
-                break
-        else:
-            if source.required:
-                names = list(reader.columns)
-                raise SchemaError(
-                    f"there is no column for {target!r}",
-                    where=reader.path,
-                    expected=" or ".join(repr(n) for n in source.names),
-                    hint=f"the file has: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}",
-                )
+        matches = (name if name in exact else folded.get(name.lower()) for name in source.names)
+        there = [match for match in matches if match is not None]
+        single = [match for match in there if not reader.columns[match].array]
+        if single:
+            found[target] = single[0]
+        elif there and source.required:
+            what = reader.columns[there[0]].array
+            raise SchemaError(
+                f"column {there[0]!r} for {target!r} is an array: {what}",
+                where=reader.path,
+                expected="one value a row",
+                hint=f'take an element, counted from 1: {{ expr = "{there[0]}[1]" }}',
+            )
+        elif source.required:
+            raise _absent(reader, target, source)
     return found
+
+
+def _absent(reader: TableReader, target: str, source: Source) -> SchemaError:
+    names = list(reader.columns)
+    wanted = {n.lower() for n in source.names}
+    holders = [h for h, columns in reader.elsewhere.items() if wanted & {c.lower() for c in columns}]
+    others = holders or list(reader.elsewhere)
+    tables = f"; hdu = {' or '.join(repr(h) for h in others)} {'has it' if holders else 'has rows too'}"
+    return SchemaError(
+        f"there is no column for {target!r}",
+        where=reader.path,
+        expected=" or ".join(repr(n) for n in source.names),
+        hint=f"the file has: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}{tables if others else ''}",
+    )

@@ -14,14 +14,18 @@ from ...core.words import plural
 from ...errors import EmptyResultError, SchemaError
 from ...schema import SPECTRA
 from ...schema.result import Result, Step
-from ...tables.decode import Place, to_count, to_float, to_int, to_text
+from ...tables.decode import Place, constant, decode, to_text
+from ...tables.expression import condition_name, derived
 from ...tables.reader import TableReader
-from .layout import Layout, Source, resolve
+from .layout import Layout, Source, column, resolve
 from .seen import Seen
-from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors
+from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors, unit_of
 
 #: Two rows of one Gaia source: each may lie a match radius (3.5 arcsec) from it, and files round coordinates.
 SAME_SOURCE_ARCSEC = 10.0
+#: Velocities without a unit that all lie within this, of so many stars, are redshifts.
+LARGEST_REDSHIFT = 0.01
+FEWEST_VELOCITIES = 3
 #: More rejected rows than this are counted, but not listed one by one.
 LISTED_REJECTIONS = 200_000
 GAIA_IDS = ("source_id_dr2", "source_id_dr3")
@@ -56,17 +60,21 @@ class Survey:
         self.path: Path = reader.path
         self.n_rows = reader.n_rows
         self.name = name or layout.title
-        self._reader = reader
         self._layout = layout
         self._configured = dict(floors or {})
         self._settings = settings
-        self._sources = {**layout.sources, **{f"_{k}": s for k, s in layout.extra.items()}}
+        reader = derived(reader, [s.expr for s in layout.sources.values() if s.expr], layout.conditions)
+        self._reader = reader
+        kept = {f"_keep {text}": column(condition_name(text), required=True) for text in layout.conditions}
+        self._sources = {**layout.sources, **{f"_{k}": s for k, s in layout.extra.items()}, **kept}
+        self._conditions = {f"keep: {text}": pl.col(f"_keep {text}") == "true" for text in layout.conditions}
         self._found = resolve(reader, self._sources)
-        self._factors = {
-            target: error_factor(reader, self._found, self._sources, target)
-            for target in self._found
-            if target in SPECTRA
+        self._units = {
+            target: unit_of(reader, self._found, self._sources, target) for target in self._sources if target in SPECTRA
         }
+        for target in self._units:  # before the first batch
+            if target in self._found:
+                error_factor(reader, self._found, self._sources, target)
         self.gaia_releases = tuple(i[-3:].upper() for i in GAIA_IDS if i in self._found)
         self.notes: list[str] = list(layout.notes)
         self._reset()
@@ -124,6 +132,8 @@ class Survey:
         kept = without_error = 0
         for raw in self._reader.batches(sorted(set(self._found.values())), size):
             frame = self._decode(raw, self._rows + 1)
+            if not self._rows:
+                self._refuse_redshifts(frame["rv"])
             self._rows += raw.height
             frame = self._reject(apply_errors(frame, plans))
             frame = self._without_repeats(frame)
@@ -141,6 +151,20 @@ class Survey:
             )
         if without_error:
             self.notes.append(f"{self.name}: {plural(without_error, 'row', 'have')} a velocity without an error")
+
+    def _refuse_redshifts(self, rv: pl.Series) -> None:
+        """A column of redshifts read as km/s would give every star a velocity of nearly zero."""
+        if "rv" not in self._found or unit_of(self._reader, self._found, self._sources, "rv"):
+            return
+        values = rv.drop_nulls()
+        if len(values) >= FEWEST_VELOCITIES and float(values.abs().max()) <= LARGEST_REDSHIFT:  # type: ignore[arg-type]
+            raise SchemaError(
+                f"column {self._found['rv']!r}: all {len(values):,} velocities lie within {LARGEST_REDSHIFT:g}: "
+                "this is a redshift, not a velocity in km/s",
+                where=self.path,
+                expected="radial velocities in km/s",
+                hint='give the unit: rv = { column = "...", unit = "redshift" } (or "km/s" if they are velocities)',
+            )
 
     def read(self) -> Result:
         """Read the whole survey at once (for surveys that fit in memory)."""
@@ -173,27 +197,21 @@ class Survey:
         )
 
     def _values(self, raw: pl.DataFrame, target: str, source: Source, first: int) -> pl.Series:
-        dtype = SPECTRA[target].dtype if target in SPECTRA else "string"
         if source.value is not None:
             place = Place(self.path, f"{target} (a constant)")
-            series = pl.Series([source.value] * raw.height) if raw.height else pl.Series([], dtype=pl.String)
+            series = constant(source.value, raw.height)
         else:
             place = Place(self.path, self._found[target], first)
             series = raw[self._found[target]]
-        if dtype == "string":
+        if target not in SPECTRA:
             return to_text(series, place, source.missing)
-        if dtype == "int32":
-            return to_count(series, place, source.missing)
-        if dtype == "int64":
-            return to_int(series, place, source.missing)
-        factor = self._factors.get(target, 1.0)
-        values = to_float(series, place, source.missing)
-        return values if factor == 1.0 else values * factor
+        return decode(series, SPECTRA[target], place, unit=self._units[target], missing=source.missing)
 
     def _reject(self, frame: pl.DataFrame) -> pl.DataFrame:
         ra, dec = pl.col("ra"), pl.col("dec")
         rules: dict[str, pl.Expr] = {
             **self._layout.keep,
+            **self._conditions,
             "no position": ra.is_not_null() & dec.is_not_null(),
             "position outside the sky": ra.is_between(-180.0, 360.0) & dec.is_between(-90.0, 90.0),
             NOT_POSITIVE: ~pl.col("_bad_rv_error"),

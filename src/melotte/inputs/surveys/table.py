@@ -1,7 +1,7 @@
 """Any survey, by a column map: a file nobody here has seen needs no code.
 
 Each key of ``[survey.columns]`` is a column of the SPECTRA schema; its value names the column in the file, or gives a
-constant. Units come from the map, from the file, or are those of the schema, in that order.
+constant or an expression. Units come from the map, from the file, or are those of the schema, in that order.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ def from_map(
             raise ConfigError(f"[{section}] {name}: missing", expected=f"a column or value for {name}")
     return {
         target: Source(
-            names=() if item.column is None else (item.column,),
+            names=tuple(n for n in (item.column, item.expr) if n is not None),
             required=True,
             unit=item.unit or "",
             forced=item.unit is not None,
             missing=item.missing,
             value=item.value,
+            expr=item.expr or "",
         )
         for target, item in columns.items()
     }

@@ -179,10 +179,16 @@ def _count(
 
 def error_factor(reader: TableReader, found: Mapping[str, str], sources: Mapping[str, Source], target: str) -> float:
     """Factor from the file's unit to the schema's for one quantity (the source's unit if it is forced or the only)."""
-    file_column = reader.columns[found[target]]
+    unit = unit_of(reader, found, sources, target)
+    return unit_factor(unit, SPECTRA[target], Place(reader.path, found[target]))
+
+
+def unit_of(reader: TableReader, found: Mapping[str, str], sources: Mapping[str, Source], target: str) -> str:
+    """The unit a quantity's column is in: that of the column map before the file's; empty for a constant."""
     source = sources[target]
-    unit = source.unit if source.forced and source.unit else file_column.unit or source.unit
-    return unit_factor(unit, SPECTRA[target], Place(reader.path, file_column.name))
+    if target not in found or (source.forced and source.unit):
+        return source.unit
+    return reader.columns[found[target]].unit or source.unit
 
 
 def apply_errors(frame: pl.DataFrame, plans: list[ErrorPlan]) -> pl.DataFrame:
