@@ -35,6 +35,7 @@ from ..schema import MATCHES, SPECTRA
 from ..schema.result import Result, Step, describe_losses
 from ..stars import assign, combine
 from .delivery import deliver
+from .identity import Identity, names_at_hand, under_member_names
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 #: Most spectra matched in one call, in rows: some 300 bytes each.
 _LARGEST_BLOCK = 1_500_000
+
+#: What the alias table is called among the inputs of a run that needed it.
+_ALIASES = "cluster names"
 
 #: Called with (stage, done, total); ``total`` is None while unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -143,6 +147,7 @@ class _Job:
     data_dir: Path | None
     member_list: Result
     clusters: Result
+    identity: Identity
     isochrones: Isochrones | None
     notes: tuple[str, ...]
     inputs: dict[str, tuple[Path, str]]
@@ -177,6 +182,7 @@ class _Job:
         progress("inputs", 0, None)
         members = read_members(cfg.members, data_dir=mirror)
         clusters = read_clusters(cfg.clusters, data_dir=mirror)
+        identity = under_member_names(members.frame, clusters.frame, lambda: names_at_hand(mirror))
         survey = open_survey(cfg.survey, data_dir=mirror)
         files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
         if cfg.zero_point.reference is not None and "rv" in survey.measures:
@@ -187,6 +193,8 @@ class _Job:
         isochrones, notes = _isochrones(cfg, mirror)
         if isochrones is not None:
             files["isochrones"] = datasets.locate(cfg.metallicity.isochrones, data_dir=mirror)
+        if identity.alias_dataset is not None:
+            files[_ALIASES] = datasets.locate(identity.alias_dataset, data_dir=mirror)
         return cls(
             config=cfg,
             where=where,
@@ -194,7 +202,8 @@ class _Job:
             measures=survey.measures,
             data_dir=mirror,
             member_list=members,
-            clusters=clusters,
+            clusters=replace(clusters, frame=identity.frame),
+            identity=identity,
             isochrones=isochrones,
             notes=notes,
             inputs={name: (Path(path), sha256(Path(path))) for name, path in files.items()},
@@ -215,9 +224,11 @@ class _Job:
         resolved = self.config.resolved()
         content = {
             "version": __version__,
-            "inputs": {name: digest for name, (_, digest) in sorted(self.inputs.items())},
+            "inputs": {name: digest for name, (_, digest) in sorted(self.inputs.items()) if name != _ALIASES},
             "config": {section: resolved.get(section) for section in sections},
         }
+        if "clusters" in sections and self.identity.joined:  # what the alias table is used for, and nothing else of it
+            content["names"] = {name: joined.listed for name, joined in self.identity.joined.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     # --- the stages --------------------------------------------------------------------------------------------
@@ -386,15 +397,11 @@ class _Job:
             f"{plural(cold, 'star', 'have')} no effective temperature: not used for [Fe/H]; "
             '[metallicity] missing_teff = "accept" would use them',
         )
-        unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
-        absent = f"{plural(unlisted, 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
-        notes = [absent] if unlisted else []
-        if "feh" not in self.measures:
-            notes.append("the survey gives no [Fe/H]: no metallicity is computed")
+        bare = () if "feh" in self.measures else ("the survey gives no [Fe/H]: no metallicity is computed",)
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
-            (*result.notes, *notes, *(hint if cold else ())),
+            (*result.notes, *self.identity.notes(result.clusters["cluster"]), *bare, *(hint if cold else ())),
         )
 
     def orbits(self, products: dict[str, Product]) -> Product:
