@@ -36,6 +36,7 @@ from ..schema.gaia import ID_COLUMNS, gaia_release
 from ..schema.result import Result, Step, describe_losses
 from ..stars import assign, combine
 from .delivery import deliver
+from .identity import Identity, names_at_hand, under_member_names
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 #: Most spectra matched in one call, in rows: some 300 bytes each.
 _LARGEST_BLOCK = 1_500_000
+
+#: What the alias table is called among the inputs of a run that needed it.
+_ALIASES = "cluster names"
 
 #: Called with (stage, done, total); ``total`` is None while unknown.
 Progress = Callable[[str, int, int | None], None]
@@ -140,9 +144,11 @@ class _Job:
     config: Config
     where: str
     survey_name: str
+    measures: frozenset[str]
     data_dir: Path | None
     member_list: Result
     clusters: Result
+    identity: Identity
     isochrones: Isochrones | None
     notes: tuple[str, ...]
     inputs: dict[str, tuple[Path, str]]
@@ -177,20 +183,28 @@ class _Job:
         progress("inputs", 0, None)
         members = read_members(cfg.members, data_dir=mirror)
         clusters = read_clusters(cfg.clusters, data_dir=mirror)
+        identity = under_member_names(members.frame, clusters.frame, lambda: names_at_hand(mirror))
         survey = open_survey(cfg.survey, data_dir=mirror)
         files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
-        if cfg.zero_point.reference is not None:
-            files["zero-point reference"] = open_survey(cfg.zero_point.reference, data_dir=mirror).path
+        if cfg.zero_point.reference is not None and "rv" in survey.measures:
+            reference = open_survey(cfg.zero_point.reference, data_dir=mirror)
+            if "rv" not in reference.measures:
+                raise ConfigError("[zero_point.reference] columns: rv is missing", expected="a survey with velocities")
+            files["zero-point reference"] = reference.path
         isochrones, notes = _isochrones(cfg, mirror)
         if isochrones is not None:
             files["isochrones"] = datasets.locate(cfg.metallicity.isochrones, data_dir=mirror)
+        if identity.alias_dataset is not None:
+            files[_ALIASES] = datasets.locate(identity.alias_dataset, data_dir=mirror)
         return cls(
             config=cfg,
             where=where,
             survey_name=survey.name,
+            measures=survey.measures,
             data_dir=mirror,
             member_list=members,
-            clusters=clusters,
+            clusters=replace(clusters, frame=identity.frame),
+            identity=identity,
             isochrones=isochrones,
             notes=notes,
             inputs={name: (Path(path), sha256(Path(path))) for name, path in files.items()},
@@ -211,9 +225,11 @@ class _Job:
         resolved = self.config.resolved()
         content = {
             "version": __version__,
-            "inputs": {name: digest for name, (_, digest) in sorted(self.inputs.items())},
+            "inputs": {name: digest for name, (_, digest) in sorted(self.inputs.items()) if name != _ALIASES},
             "config": {section: resolved.get(section) for section in sections},
         }
+        if "clusters" in sections and self.identity.joined:  # what the alias table is used for, and nothing else of it
+            content["names"] = {name: joined.listed for name, joined in self.identity.joined.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     # --- the stages --------------------------------------------------------------------------------------------
@@ -234,7 +250,7 @@ class _Job:
         """Stream the survey past the membership list and keep the spectra of members."""
         product = self._match_survey(self.config.survey, "cross-match")
         reference_config = self.config.zero_point.reference
-        if reference_config is None:
+        if reference_config is None or "rv" not in self.measures:
             return product
         reference = self._match_survey(reference_config, "reference")
         frames = {**product.frames, "reference": _with_matched_ids(**reference.frames)}
@@ -329,6 +345,10 @@ class _Job:
 
     def velocity(self, products: dict[str, Product]) -> Product:
         """Quality control of the radial velocities, and the survey's zero point."""
+        if "rv" not in self.measures:
+            listed = velocity.by_membership(products["stars"].frames["stars"], settings=self.config.velocity)
+            frames = {"members": listed.members, "clusters": listed.clusters, "rejected": listed.rejected}
+            return Product(frames, listed.steps, listed.notes)
         result = velocity.select(
             products["stars"].frames["stars"],
             settings=self.config.velocity,
@@ -378,13 +398,11 @@ class _Job:
             f"{plural(cold, 'star', 'have')} no effective temperature: not used for [Fe/H]; "
             '[metallicity] missing_teff = "accept" would use them',
         )
-        unlisted = result.clusters.join(self.clusters.frame, on="cluster", how="anti").height
-        absent = f"{plural(unlisted, 'cluster', 'are')} not in the cluster catalogue: no age, no distance"
-        notes = (absent,) if unlisted else ()
+        bare = () if "feh" in self.measures else ("the survey gives no [Fe/H]: no metallicity is computed",)
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
-            (*result.notes, *notes, *(hint if cold else ())),
+            (*result.notes, *self.identity.notes(result.clusters["cluster"]), *bare, *(hint if cold else ())),
         )
 
     def orbits(self, products: dict[str, Product]) -> Product:
@@ -405,6 +423,8 @@ class _Job:
     def gradients(self, products: dict[str, Product]) -> Product:
         """The metallicity distribution, if the configuration has a ``[gradients]`` section."""
         orbits = products["orbits"].frames
+        if self.config.gradients is not None and "rv" not in self.measures:
+            return Product({}, (), ("gradients: none is fitted, as no cluster has an orbit",))
         if self.config.gradients is None or "orbits" not in orbits:
             return Product({})
         result = analyse(
@@ -424,6 +444,8 @@ class _Job:
         """The result, with the account of the whole run."""
         everything: list[Result | Product] = [self.member_list, self.clusters, *products.values()]
         notes = [*self.notes, *(note for part in everything for note in part.notes)]
+        if "rv" not in self.measures:
+            notes.append("no figure that needs a radial velocity is made (selection by velocity, zero point, orbits)")
         final = products["metallicity"].frames
         catalogue = Catalogue(
             frame=final["catalogue"],
