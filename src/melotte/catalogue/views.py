@@ -90,7 +90,7 @@ class ClusterView:
 
     @property
     def _by_flag(self) -> pl.DataFrame:
-        return self.members.sort(pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}), "source_id")
+        return self.members.sort(pl.col("flag").replace_strict({12: 0, 2: 0, 1: 1, 0: 2}), "source_id")
 
     def __repr__(self) -> str:
         return describe_cluster(self.row)

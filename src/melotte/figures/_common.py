@@ -34,7 +34,7 @@ G_LABEL: Final = r"$G$ (mag)"
 
 #: Flags of stars whose radial velocity was used, and whose [Fe/H] was.
 RV_FLAGS: Final = (1, 12)
-FEH_FLAG: Final = 12
+FEH_FLAGS: Final = (12, 2)
 
 
 def values(frame: pl.DataFrame, name: str) -> Floats:

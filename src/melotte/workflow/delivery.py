@@ -177,7 +177,7 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
     }
     if catalogue.zero_point:
         drawings["zero_point"] = (plot.zero_point, "Radial velocities of the reference minus those of the survey.")
-    if catalogue.orbits is not None:
+    if catalogue.orbits is not None and _has_velocities(catalogue):
         drawings["eccentricity"] = (plot.eccentricity, "Eccentricity against apocentre, by age and by [Fe/H].")
         drawings["positions"] = (
             plot.positions,
@@ -189,6 +189,11 @@ def _drawings(catalogue: Catalogue) -> dict[str, Drawing]:
     for name in _drawn(catalogue):
         drawings |= _cluster_drawings(catalogue, name)
     return drawings
+
+
+def _has_velocities(catalogue: Catalogue) -> bool:
+    """Whether the survey gives velocities; without them (a note says so) what needs them is not drawn."""
+    return bool(catalogue.members["rv"].is_not_null().any())
 
 
 def _drawn(catalogue: Catalogue) -> list[str]:
@@ -210,15 +215,17 @@ def file_stem(name: str) -> str:
 def _cluster_drawings(catalogue: Catalogue, name: str) -> dict[str, Drawing]:
     plot, label = catalogue.plot, name.replace("_", " ")
     stem = file_stem(name)
-    drawings: dict[str, Drawing] = {
-        f"{stem}_rv": (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity."),
+    drawings: dict[str, Drawing] = {}
+    if _has_velocities(catalogue):
+        drawings[f"{stem}_rv"] = (lambda: plot.rv(name), f"{label}: selection of the stars by radial velocity.")
+    drawings |= {
         f"{stem}_kiel": (
             lambda: plot.kiel(name),
             f"{label}: surface gravity and [Fe/H] against temperature; filled: used for [Fe/H].",
         ),
         f"{stem}_cmd": (lambda: plot.cmd(name), f"{label}: colour-magnitude diagrams; filled: used."),
     }
-    if catalogue.orbits is not None:
+    if catalogue.orbits is not None and _has_velocities(catalogue):
         drawings[f"{stem}_orbit"] = (lambda: plot.orbit(name), f"{label}: orbit of the last {_span(catalogue)}.")
     return drawings
 

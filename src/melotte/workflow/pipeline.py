@@ -143,6 +143,7 @@ class _Job:
     config: Config
     where: str
     survey_name: str
+    measures: frozenset[str]
     data_dir: Path | None
     member_list: Result
     clusters: Result
@@ -184,8 +185,11 @@ class _Job:
         identity = under_member_names(members.frame, clusters.frame, lambda: names_at_hand(mirror))
         survey = open_survey(cfg.survey, data_dir=mirror)
         files = {"survey": survey.path, "members": members.facts["path"], "clusters": clusters.facts["path"]}
-        if cfg.zero_point.reference is not None:
-            files["zero-point reference"] = open_survey(cfg.zero_point.reference, data_dir=mirror).path
+        if cfg.zero_point.reference is not None and "rv" in survey.measures:
+            reference = open_survey(cfg.zero_point.reference, data_dir=mirror)
+            if "rv" not in reference.measures:
+                raise ConfigError("[zero_point.reference] columns: rv is missing", expected="a survey with velocities")
+            files["zero-point reference"] = reference.path
         isochrones, notes = _isochrones(cfg, mirror)
         if isochrones is not None:
             files["isochrones"] = datasets.locate(cfg.metallicity.isochrones, data_dir=mirror)
@@ -195,6 +199,7 @@ class _Job:
             config=cfg,
             where=where,
             survey_name=survey.name,
+            measures=survey.measures,
             data_dir=mirror,
             member_list=members,
             clusters=replace(clusters, frame=identity.frame),
@@ -244,7 +249,7 @@ class _Job:
         """Stream the survey past the membership list and keep the spectra of members."""
         product = self._match_survey(self.config.survey, "cross-match")
         reference_config = self.config.zero_point.reference
-        if reference_config is None:
+        if reference_config is None or "rv" not in self.measures:
             return product
         reference = self._match_survey(reference_config, "reference")
         frames = {**product.frames, "reference": _with_matched_ids(**reference.frames)}
@@ -339,6 +344,10 @@ class _Job:
 
     def velocity(self, products: dict[str, Product]) -> Product:
         """Quality control of the radial velocities, and the survey's zero point."""
+        if "rv" not in self.measures:
+            listed = velocity.by_membership(products["stars"].frames["stars"], settings=self.config.velocity)
+            frames = {"members": listed.members, "clusters": listed.clusters, "rejected": listed.rejected}
+            return Product(frames, listed.steps, listed.notes)
         result = velocity.select(
             products["stars"].frames["stars"],
             settings=self.config.velocity,
@@ -388,10 +397,11 @@ class _Job:
             f"{plural(cold, 'star', 'have')} no effective temperature: not used for [Fe/H]; "
             '[metallicity] missing_teff = "accept" would use them',
         )
+        bare = () if "feh" in self.measures else ("the survey gives no [Fe/H]: no metallicity is computed",)
         return Product(
             {"members": result.members, "catalogue": catalogue},
             result.steps,
-            (*result.notes, *self.identity.notes(result.clusters["cluster"]), *(hint if cold else ())),
+            (*result.notes, *self.identity.notes(result.clusters["cluster"]), *bare, *(hint if cold else ())),
         )
 
     def orbits(self, products: dict[str, Product]) -> Product:
@@ -412,6 +422,8 @@ class _Job:
     def gradients(self, products: dict[str, Product]) -> Product:
         """The metallicity distribution, if the configuration has a ``[gradients]`` section."""
         orbits = products["orbits"].frames
+        if self.config.gradients is not None and "rv" not in self.measures:
+            return Product({}, (), ("gradients: none is fitted, as no cluster has an orbit",))
         if self.config.gradients is None or "orbits" not in orbits:
             return Product({})
         result = analyse(
@@ -431,6 +443,8 @@ class _Job:
         """The result, with the account of the whole run."""
         everything: list[Result | Product] = [self.member_list, self.clusters, *products.values()]
         notes = [*self.notes, *(note for part in everything for note in part.notes)]
+        if "rv" not in self.measures:
+            notes.append("no figure that needs a radial velocity is made (selection by velocity, zero point, orbits)")
         final = products["metallicity"].frames
         catalogue = Catalogue(
             frame=final["catalogue"],

@@ -51,6 +51,7 @@ def assemble(
         )
     remarks = [
         pl.when(pl.col("listed").is_null()).then(pl.lit("not in the cluster catalogue: no age, distance, A_V")),
+        pl.when(pl.col("n_rv") == 0).then(pl.lit("no radial velocity")),
         pl.when(pl.col("n_rv") == 1).then(pl.lit("radial velocity of a single star")),
         pl.when(pl.col("n_feh") == 1).then(pl.lit("[Fe/H] of a single star")),
     ]

@@ -24,7 +24,7 @@ def giant_rules(
 ) -> pl.DataFrame:
     """Per cluster the rule and, where it is the isochrone, which one."""
     _, high, cool, _ = limits(settings)
-    warm = (pl.col("flag") == 1) & has_valid_error("feh") & pl.col("teff").is_between(cool, high)
+    warm = pl.col("flag").is_in([1, 2]) & has_valid_error("feh") & pl.col("teff").is_between(cool, high)
     estimate = (
         members.group_by("cluster", maintain_order=True)
         .agg(pl.col("feh").filter(warm).median().alias("mh"), warm.sum().alias("n_warm"))

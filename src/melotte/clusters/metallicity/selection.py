@@ -36,6 +36,9 @@ CLUSTER_METALLICITIES = CATALOGUE.select(
     name="cluster metallicities",
 )
 
+#: A star whose [Fe/H] counts.
+_USED = pl.col("flag").is_in([12, 2])
+
 
 @dataclass(frozen=True)
 class MetallicityResult:
@@ -44,7 +47,7 @@ class MetallicityResult:
     Attributes
     ----------
     members : polars.DataFrame
-        MEMBER_STARS with flag 0, 1 or 12 and the final reason.
+        MEMBER_STARS with flag 0, 1, 12 or 2 and the final reason.
     clusters : polars.DataFrame
         One row per cluster with members (columns of ``CLUSTER_METALLICITIES``); nulls where no star has flag 12.
     giant_rules : polars.DataFrame
@@ -81,9 +84,10 @@ def select(
 ) -> MetallicityResult:
     """Select the stars whose [Fe/H] can be trusted and derive the cluster's.
 
-    A flag-1 star becomes flag 12 if it has [Fe/H] with a valid error, its Teff is within ``settings.teff`` (limits
-    included), and it is not a cool dwarf: cooler than ``cool_dwarf_teff`` with log g above the value that divides
-    giants from dwarfs. A cool star without log g cannot be shown to be a giant and is not used.
+    A flag-1 star becomes flag 12 (a flag-2 star, of a survey without velocities, stays 2 and otherwise gets 0) if it
+    has [Fe/H] with a valid error, its Teff is within ``settings.teff`` (limits included), and it is not a cool dwarf:
+    cooler than ``cool_dwarf_teff`` with log g above the value that divides giants from dwarfs. A cool star
+    without log g cannot be shown to be a giant and is not used.
 
     The dividing log g is half-way between the main sequence and the giant branch, at the star's Teff, of the
     isochrone nearest to the catalogue's log age. Its [M/H] is the grid value nearest to the median [Fe/H] of the
@@ -96,7 +100,7 @@ def select(
     Parameters
     ----------
     members : polars.DataFrame
-        MEMBER_STARS with flags 0 and 1, from `melotte.clusters.velocity.select`.
+        MEMBER_STARS with flags 0 and 1, from `melotte.clusters.velocity.select`, or 2, from its ``by_membership``.
     clusters : polars.DataFrame
         CLUSTERS; only ``log_age`` is used, and clusters may be missing.
     isochrones : Isochrones or None
@@ -125,11 +129,11 @@ def select(
     """
     MEMBER_STARS.validate(members, where="members")
     CLUSTERS.validate(clusters, where="clusters")
-    if not members["flag"].is_in([0, 1]).all():
+    if not members["flag"].is_in([0, 1, 2]).all():
         raise SchemaError(
             f"flags {members['flag'].unique().sort().to_list()}",
             where="members, column flag",
-            expected="0 and 1, as the velocity selection gives them",
+            expected="0 and 1, as the velocity selection gives them (2 of a survey without velocities)",
             hint="start from the velocity stage's table, not from a finished one",
         )
     members = members.sort("cluster", "source_id")
@@ -147,7 +151,7 @@ def select(
             )
         divided = with_trend(divided, trend, dwarf_logg)
     tested = _test(divided, settings)
-    used = tested.filter(pl.col("flag") == 12).with_columns(
+    used = tested.filter(_USED).with_columns(
         pl.col("feh") - pl.col("feh_trend").fill_null(0.0) if trend else pl.col("feh")
     )
     centre = summarise(
@@ -161,7 +165,7 @@ def select(
     counts = (
         tested.group_by("cluster", maintain_order=True)
         .agg(
-            (pl.col("flag") == 12).sum().alias("n_feh"),
+            _USED.sum().alias("n_feh"),
         )
         .join(
             used.group_by("cluster").agg(pl.col("feh").std(ddof=1).alias("feh_scatter")),
@@ -255,12 +259,19 @@ def _test(stars: pl.DataFrame, settings: MetallicityConfig) -> pl.DataFrame:
         )
         .otherwise(pl.format("Teff {} K is within {}", teff, allowed))
     )
-    candidate = pl.col("flag") == 1
+    velocityless = pl.col("flag") == 2
+    candidate = (pl.col("flag") == 1) | velocityless
     return (
         stars.with_columns(pl.when(candidate).then(lost).alias("lost"), why.alias("why"), kept.alias("kept"))
-        .with_columns((candidate & pl.col("lost").is_null()).alias("good"))
+        .with_columns(pl.col("flag").alias("flag_before"), (candidate & pl.col("lost").is_null()).alias("good"))
         .with_columns(
-            pl.when("good").then(pl.lit(12, dtype=pl.Int32)).otherwise("flag").alias("flag"),
+            pl.when(velocityless)
+            .then(pl.when("good").then(2).otherwise(0))
+            .when("good")
+            .then(12)
+            .otherwise("flag")
+            .cast(pl.Int32)
+            .alias("flag"),
             pl.when("good")
             .then(pl.format("{}. Used for [Fe/H]: {}", "reason", "kept"))
             .when(candidate)
@@ -278,12 +289,16 @@ def _shown(name: str, decimals: int) -> pl.Expr:
 
 
 def _steps(tested: pl.DataFrame, counts: pl.DataFrame) -> tuple[Step, ...]:
-    candidates = tested.filter(pl.col("flag") >= 1)
+    candidates = tested.filter(pl.col("flag_before") >= 1)
     lost = candidates["lost"].drop_nulls().value_counts(sort=True)
+    first, last = (2, 2) if (candidates["flag_before"] == 2).any() else (1, 12)
     return (
-        Step("metallicity selection", "flag-1 stars", candidates.height, dict(lost.iter_rows())),
+        Step("metallicity selection", f"flag-{first} stars", candidates.height, dict(lost.iter_rows())),
         Step(
-            "cluster [Fe/H]", "clusters", counts.height, {"without a flag-12 star": int((counts["n_feh"] == 0).sum())}
+            "cluster [Fe/H]",
+            "clusters",
+            counts.height,
+            {f"without a flag-{last} star": int((counts["n_feh"] == 0).sum())},
         ),
     )
 

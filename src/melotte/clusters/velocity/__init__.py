@@ -1,5 +1,6 @@
 """Radial-velocity quality control, cluster velocities and the survey's zero point (Fu et al. 2022, Sect. 2.1)."""
 
+from .absent import by_membership
 from .likelihood import MixtureResult, velocity_model
 from .likelihood_shared import share, shared_error, with_shared_error
 from .selection import CLUSTER_VELOCITIES, VelocityResult, select
@@ -10,6 +11,7 @@ __all__ = [
     "MixtureResult",
     "VelocityResult",
     "ZeroPoint",
+    "by_membership",
     "select",
     "share",
     "shared_error",

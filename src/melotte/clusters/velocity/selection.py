@@ -246,7 +246,12 @@ def _notes(flagged: pl.DataFrame, rejected: pl.DataFrame, edges: tuple[str, ...]
     if rejected.height:
         shown = ", ".join(rejected["cluster"].head(5)) + (", ..." if rejected.height > 5 else "")
         notes.append(f"{plural(rejected.height, 'cluster', 'have')} no radial velocity: {shown}")
-    n_shared = flagged.filter(pl.col("n_clusters") > 1)["source_id"].n_unique()
-    if n_shared:
-        notes.append(f"{plural(n_shared, 'star', 'are')} in the member list of more than one cluster; each uses it")
-    return tuple(notes)
+    return (*notes, *shared_stars(flagged))
+
+
+def shared_stars(stars: pl.DataFrame) -> tuple[str, ...]:
+    """The note about stars of more than one cluster."""
+    n_shared = stars.filter(pl.col("n_clusters") > 1)["source_id"].n_unique()
+    if not n_shared:
+        return ()
+    return (f"{plural(n_shared, 'star', 'are')} in the member list of more than one cluster; each uses it",)

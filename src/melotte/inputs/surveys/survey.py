@@ -44,6 +44,8 @@ class Survey:
         Rows in the file, where the format says it without reading them.
     gaia_releases : tuple of str
         The Gaia releases (``"DR2"``, ``"DR3"``) whose source_id the file gives; others are null.
+    measures : frozenset of str
+        Which of ``rv`` and ``feh`` the file gives at all.
     notes : list of str
         What a user must know (floors, constants, ignored columns); complete after reading.
     """
@@ -76,6 +78,8 @@ class Survey:
             if target in self._found:
                 error_factor(reader, self._found, self._sources, target)
         self.gaia_releases = tuple(i[-3:].upper() for i in GAIA_IDS if i in self._found)
+        constant = {target for target, source in self._sources.items() if source.value is not None}
+        self.measures = frozenset({"rv", "feh"} & (set(self._found) | constant))
         self.notes: list[str] = list(layout.notes)
         self._reset()
 

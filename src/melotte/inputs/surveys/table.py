@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ...config import ColumnSource, SurveyConfig
 
-_NEEDED = ("ra", "dec", "rv")
+_NEEDED = ("ra", "dec")
 
 
 def layout(config: SurveyConfig) -> Layout:
@@ -26,9 +26,10 @@ def layout(config: SurveyConfig) -> Layout:
     Raises
     ------
     ConfigError
-        If the map names a column SPECTRA does not have, or lacks a position or the radial velocity.
+        If the map names a column SPECTRA does not have, or lacks a position, or the velocity of a velocity's error.
     """
-    sources = from_map(config.columns, SPECTRA.names, _NEEDED, section="survey.columns")
+    needed = (*_NEEDED, "rv") if "rv_error" in config.columns else _NEEDED  # a survey may be without velocities
+    sources = from_map(config.columns, SPECTRA.names, needed, section="survey.columns")
     return Layout(title=config.name or "survey", sources=sources)
 
 

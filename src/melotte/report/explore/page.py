@@ -242,7 +242,7 @@ def _payload(
     stars = (
         catalogue.members.filter(pl.col("cluster").is_in(list(drawn)))
         .join(order, on="cluster")
-        .sort("_row", pl.col("flag").replace_strict({12: 0, 1: 1, 0: 2}, default=3), "source_id")
+        .sort("_row", pl.col("flag").replace_strict({12: 0, 2: 0, 1: 1, 0: 2}, default=3), "source_id")
     )
     rows = stars["_row"].to_numpy()
     start = rows.searchsorted(range(len(clusters) + 1)) if clusters else [0]

@@ -77,7 +77,7 @@ FLAG = Column(
     "int32",
     "",
     "meta.code.qual",
-    "0: not used; 1: used for the radial velocity; 12: used for radial velocity and [Fe/H]",
+    "0: not used; 1: used for the radial velocity; 12: used for radial velocity and [Fe/H]; 2: used for [Fe/H] only",
     False,
     "%2d",
     label="Flag",
@@ -85,6 +85,7 @@ FLAG = Column(
         ("0", "not used: radial velocity or its error missing, or outside the cluster's limits rv_low to rv_high"),
         ("1", "used for the radial velocity of the cluster, not for its [Fe/H]"),
         ("12", "used for radial velocity and [Fe/H]"),
+        ("2", "used for [Fe/H] only: the survey gives no radial velocity"),
     ),
 )
 REASON = Column(
