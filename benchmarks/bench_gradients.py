@@ -23,8 +23,8 @@ import polars as pl
 from results import record
 
 from melotte.config import GradientsConfig
+from melotte.core.randomness import Streams
 from melotte.gradients import fit_table
-from melotte.randomness import Streams
 
 SIZES = (53, 67, 34, 30, 12, 8)
 PREDICTORS = (*(f"r_gc_{t}_myr" for t in range(0, 501, 100)), "l_z", "energy")

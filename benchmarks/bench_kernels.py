@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from results import peak_mib, record
 
-from melotte.montecarlo import DrawStatistics, statistics
-from melotte.randomness import Streams
+from melotte.clusters.montecarlo import DrawStatistics, statistics
+from melotte.core.randomness import Streams
 
 DRAWS = 5000
 #: stars, clusters, goal in seconds on two threads

@@ -196,8 +196,8 @@ def stage(clusters: int, draws: int) -> None:
     import polars as pl
 
     from melotte.config import GalaxyConfig
+    from melotte.core.randomness import Streams
     from melotte.galaxy import dynamics
-    from melotte.randomness import Streams
 
     rng = np.random.default_rng(2)
     n = clusters

@@ -1,8 +1,8 @@
 """Time and peak memory of the stages of a run: 7,000 simulated clusters, 1.3 million members, 10 million spectra.
 
-The clusters, their members and the spectra of these are those of `melotte.simulate`; the survey is filled up with field
-spectra and written as a FITS table with the columns of LAMOST. Each run is a process of its own; sizes are fractions
-of the full one.
+The clusters, their members and the spectra of these are those of `melotte.validation.simulate`; the survey is filled
+up with field spectra and written as a FITS table with the columns of LAMOST. Each run is a process of its own; sizes
+are fractions of the full one.
 
     python benchmarks/bench_scale.py DIRECTORY [--fractions 0.1 0.333 1] [--jobs 1 2] [--isochrones FILE]
 """
@@ -45,8 +45,8 @@ def generate(directory: Path, fraction: float) -> dict[str, int]:
     note = directory / "sizes.json"
     if note.exists():
         return dict(json.loads(note.read_text()))
-    from melotte.randomness import Streams
-    from melotte.simulate import SimulationSettings, simulate
+    from melotte.core.randomness import Streams
+    from melotte.validation.simulate import SimulationSettings, simulate
 
     directory.mkdir(parents=True, exist_ok=True)
     wanted = round(CLUSTERS * fraction), round(MEMBERS * fraction), round(SPECTRA * fraction)
@@ -173,7 +173,8 @@ def configuration(isochrones: str | None) -> dict[str, Any]:
 
 def measure(directory: Path, out: Path, jobs: int, isochrones: str | None) -> dict[str, Any]:
     """Make the catalogue in this process."""
-    from melotte import figures, pipeline, publish
+    from melotte import figures, publish
+    from melotte.workflow import pipeline
 
     meter = Meter()
     job = pipeline._Job

@@ -82,7 +82,7 @@ def generate(directory: Path, rows: int) -> dict[str, Path]:
 def measure(path: Path) -> dict[str, float]:
     """Read one file in this process."""
     from melotte.config import SurveyConfig
-    from melotte.surveys import open_survey
+    from melotte.inputs.surveys import open_survey
 
     before = peak_mib()
     start = time.perf_counter()

@@ -18,11 +18,11 @@ import emcee
 import numpy as np
 from results import record
 
+from melotte.clusters.velocity.likelihood import mixture_prior
+from melotte.clusters.velocity.likelihood_binaries import orbital_velocities, profile
+from melotte.clusters.velocity.likelihood_fit import Model
+from melotte.clusters.velocity.likelihood_parameters import Stars, Survey
 from melotte.config import VelocityModelConfig
-from melotte.velocity.likelihood import mixture_prior
-from melotte.velocity.likelihood_binaries import orbital_velocities, profile
-from melotte.velocity.likelihood_fit import Model
-from melotte.velocity.likelihood_parameters import Stars, Survey
 
 WALKERS, BURN, STEPS = 32, 500, 2000
 AT = np.array([0.16, 0.5, 0.84])

@@ -20,7 +20,7 @@ def calibrate(
     jobs: Jobs = None,
 ) -> None:
     """Test the errors on simulated surveys: bias, coverage, completeness and purity. Needs no data."""
-    from ..calibration.run import calibrate as run_calibration
+    from ..validation.calibration.run import calibrate as run_calibration
 
     wall, cpu = time.perf_counter(), time.process_time()
     with Bars() as bars:

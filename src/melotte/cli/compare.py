@@ -26,7 +26,7 @@ def compare(
     data_dir: DataDir = None,
 ) -> None:
     """Compare clusters with literature catalogues: offsets, scatter, outliers, what is new."""
-    from ..standalone.compare import run_compare
+    from ..workflow.standalone.compare import run_compare
 
     day = until.date() if until else None
     found, files = run_compare(source, names, out=out, until=day, config=config, data_dir=data_dir)

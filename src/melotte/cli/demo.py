@@ -16,7 +16,7 @@ def demo(
     jobs: Jobs = None,
 ) -> None:
     """Simulate a survey with known truth, run the whole job on it, and compare. Needs no data and no network."""
-    from ..demonstration import run_demo
+    from ..validation.demonstration import run_demo
 
     with Bars() as bars:
         catalogue, recovered = run_demo(out, jobs=jobs, progress=bars)

@@ -19,9 +19,9 @@ def explore(
 
     With --data-dir the page has the membership list, the isochrones and all names; what melotte compare found is added.
     """
-    from ..delivery import read_back
-    from ..explore import rewrite_page
-    from ..store import exclusive
+    from ..catalogue.store import exclusive
+    from ..report.explore import rewrite_page
+    from ..workflow.delivery import read_back
 
     with exclusive(out, create=False):
         page = rewrite_page(out, read_back(out, data_dir=data_dir))

@@ -24,7 +24,7 @@ def gradients(
     jobs: Jobs = None,
 ) -> None:
     """Fit [Fe/H] against radius, angular momentum and energy by age, and compare the models."""
-    from ..standalone.gradients import run_gradients
+    from ..workflow.standalone.gradients import run_gradients
 
     with Bars() as bars:
         result, files = run_gradients(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..schema.gaia import names
 from .common import Bars, Jobs, app, say
 
 
@@ -15,12 +16,12 @@ def match_positions(
     spectra: Annotated[Path, typer.Argument(help="Parquet file or directory: spectrum_id, ra, dec, ref_epoch.")],
     sources: Annotated[Path, typer.Argument(help="Parquet file or directory: source_id, ra, dec, pmra, pmdec...")],
     out: Annotated[Path, typer.Option("--out", help="Parquet file of the matches.")],
-    release: Annotated[str, typer.Option("--gaia-release", help="Gaia release of the sources: DR2 or DR3.")],
+    release: Annotated[str, typer.Option("--gaia-release", help=f"Gaia release of the sources: {names()}.")],
     radius: Annotated[str, typer.Option("--radius", help="Search radius with its unit.")] = "3.5 arcsec",
     jobs: Jobs = None,
 ) -> None:
     """Cross-match spectra with Gaia sources at the epoch of each spectrum: every source within the radius."""
-    from ..standalone.match import run_match
+    from ..workflow.standalone.match import run_match
 
     with Bars() as bars:
         report = run_match(spectra, sources, out, radius=radius, gaia_release=release, jobs=jobs, progress=bars)

@@ -22,7 +22,7 @@ def publish(
     ] = False,
 ) -> None:
     """Write what CDS, the AAS and the VO take: ReadMe and fixed-width files, tables, footprint, citations, PROV."""
-    from ..standalone.publish import run_publish
+    from ..workflow.standalone.publish import run_publish
 
     with Bars() as bars:
         publication = run_publish(out, to=to, config=config, hats=hats, progress=bars)

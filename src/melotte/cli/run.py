@@ -24,7 +24,7 @@ def run(
     jobs: Jobs = None,
 ) -> None:
     """Make a cluster catalogue from the survey and the membership list CONFIG names."""
-    from ..pipeline import run as run_pipeline
+    from ..workflow.pipeline import run as run_pipeline
 
     with Bars() as bars:
         catalogue = run_pipeline(config, data_dir=data_dir, out=out, from_stage=from_stage, jobs=jobs, progress=bars)

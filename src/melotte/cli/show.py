@@ -20,7 +20,7 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Print and plot why each star of CLUSTER was kept or dropped."""
-    from ..delivery import draw_cluster, read_back
+    from ..workflow.delivery import draw_cluster, read_back
 
     catalogue = read_back(out, data_dir=data_dir)
     view = catalogue.find(cluster, online=online)

@@ -22,7 +22,7 @@ def structure(
     jobs: Jobs = None,
 ) -> None:
     """Outliers of the thin disc, its flare, molecular clouds and the Radcliffe wave."""
-    from ..standalone.structure import run_structure
+    from ..workflow.standalone.structure import run_structure
 
     with Bars() as bars:
         result, files = run_structure(

@@ -18,7 +18,7 @@ def zeropoints(
     data_dir: DataDir = None,
 ) -> None:
     """Velocity zero points of surveys from the stars and the clusters they share, solved together."""
-    from ..standalone.zero_points import run_zero_points
+    from ..workflow.standalone.zero_points import run_zero_points
 
     with Bars() as bars:
         found, files = run_zero_points(out, config=config, reference=reference, data_dir=data_dir, progress=bars)

@@ -18,7 +18,15 @@ from .measurements import (
 )
 from .output import FiguresConfig, PublishConfig, RunConfig
 from .read import load, load_section, parse
-from .sources import Adapter, ClustersConfig, ColumnSource, CrossmatchConfig, DaskConfig, MembersConfig, SurveyConfig
+from .sources import (
+    Adapter,
+    ClustersConfig,
+    ColumnSource,
+    CrossmatchConfig,
+    DaskConfig,
+    MembersConfig,
+    SurveyConfig,
+)
 from .values import GaiaRelease, Settings, Threshold
 from .whole import Config
 

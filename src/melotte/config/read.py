@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError
 from .values import SettingsT
 from .whole import Config
+
+#: Every section a configuration file may have: those of a run, and those of steps that run alone.
+SECTIONS = (*Config.model_fields, "calibration", "zero_points")
 
 
 def parse(data: dict[str, Any], *, where: str | Path = "configuration") -> Config:
@@ -48,7 +53,10 @@ def load(path: str | Path) -> Config:
 
 
 def load_section(path: str | Path, name: str, model: type[SettingsT]) -> SettingsT:
-    """Read and validate one section of a TOML file, for a step that runs alone; the others are not looked at.
+    """Read and validate one section of a TOML file, for a step that runs alone.
+
+    The keys of the other sections are not looked at, but their names must be sections that exist: a misspelt section
+    would be ignored otherwise.
 
     Parameters
     ----------
@@ -66,12 +74,16 @@ def load_section(path: str | Path, name: str, model: type[SettingsT]) -> Setting
     Raises
     ------
     ConfigError
-        If the file is missing, not TOML, or has a wrong key in this section.
+        If the file is missing, not TOML, has a wrong key in this section, or a section that does not exist.
     """
+    content = _read_toml(Path(path))
+    for section in content:
+        if section not in SECTIONS:
+            raise ConfigError(f"[{section}]: unknown section", where=path, hint=_nearest(section, SECTIONS))
     try:
-        return model.model_validate(_read_toml(Path(path)).get(name, {}))
+        return model.model_validate(content.get(name, {}))
     except ValidationError as error:
-        raise ConfigError(_explain(error, (name,)), where=path) from error
+        raise ConfigError(_explain(error, (name,)), where=path, hint=_hint(error, model)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -115,22 +127,34 @@ def _explain(error: ValidationError, within: tuple[str, ...] = ()) -> str:
     return lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines)
 
 
-def _hint(error: ValidationError) -> str | None:
-    """Suggest the nearest known key for the first unknown one."""
-    import difflib
-
+def _hint(error: ValidationError, model: type[BaseModel] = Config) -> str | None:
+    """Suggest the nearest known key for the first unknown one; ``model`` is what was validated."""
     for problem in error.errors():
         if problem["type"] != "extra_forbidden":
             continue
         *parents, wrong = problem["loc"]
-        model: Any = Config
-        for parent in parents:
-            field = getattr(model, "model_fields", {}).get(parent)
-            model = None if field is None else field.annotation
-        known = list(getattr(model, "model_fields", {}))
-        close = difflib.get_close_matches(str(wrong), known, n=1)
-        if close:
-            return f"did you mean {close[0]!r}?"
+        known = _keys(model, parents)
         if known:
-            return f"the keys here are: {', '.join(known)}"
+            return _nearest(str(wrong), known)
     return None
+
+
+def _keys(model: type[BaseModel], parents: Sequence[int | str]) -> list[str]:
+    """The keys of the section that ``parents`` lead to, through optional sections and tables of sections."""
+    here: list[type[BaseModel]] = [model]
+    for parent in parents:
+        fields = [m.model_fields[str(parent)].annotation for m in here if str(parent) in m.model_fields]
+        # A number or the key of a table of sections leads to the same models.
+        here = [found for annotation in fields for found in _models(annotation)] or here
+    return list(dict.fromkeys(name for m in here for name in m.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models(part)]
+
+
+def _nearest(wrong: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"the names here are: {', '.join(known)}"

@@ -13,11 +13,14 @@ from .values import Abundance, Angle, Epoch, GaiaRelease, Probability, Settings,
 class ColumnSource(Settings):
     """Where one column of a user's table comes from.
 
-    ``column`` names it in the file; ``unit`` overrides or supplies its unit; ``value`` gives a constant instead;
-    ``missing`` lists the values that mean "no value".
+    ``column`` names it in the file; ``unit`` overrides or supplies its unit; ``value`` gives a constant instead, with
+    its unit if it has one (``"0.05 dex"``); ``missing`` lists the values that mean "no value". ``expr`` computes it:
+    SQL over the columns of the file (``1/SQRT(ivar)``; ``rv[1]`` is the first element of an array column, as in FITS
+    and SQL), with functions and constants and nothing else. The unit "redshift" is a velocity v = c z.
     """
 
     column: str | None = None
+    expr: str | None = None
     unit: str | None = None
     value: str | float | int | None = None
     missing: tuple[float | str, ...] = ()
@@ -29,15 +32,20 @@ class ColumnSource(Settings):
 
     @model_validator(mode="after")
     def _one_source(self) -> ColumnSource:
-        if (self.column is None) == (self.value is None):
-            raise ValueError('give either "column" (a name in the file) or "value" (a constant)')
-        if self.unit is not None:
+        if sum(given is not None for given in (self.column, self.expr, self.value)) != 1:
+            raise ValueError(
+                'give one of "column" (a name in the file), "expr" (computed from columns) and "value" (a constant)'
+            )
+        if self.unit is not None and self.unit.strip().lower() != "redshift":
             try:
                 u.Unit(self.unit)
             except ValueError as error:
                 raise ValueError(f"{self.unit!r} is not a unit") from error
         return self
 
+
+#: Which table of a FITS file.
+HduChoice = str | int | tuple[str | int, ...] | None
 
 Adapter = Literal["lamost", "boss", "apogee", "gaia_rvs", "table"]
 
@@ -49,6 +57,10 @@ class SurveyConfig(Settings):
     file: str
     #: Name of the survey in figures and tables; the adapter's own by default.
     name: str | None = None
+    #: Table of a FITS file: its name or number (the first table is 1); a list joins tables with the same rows.
+    hdu: HduChoice = None
+    #: Conditions on the rows, in SQL over the columns of the file (``"(flag & 8) = 0"``); each is a counted step.
+    keep: tuple[str, ...] = ()
     #: Errors below these are raised to them; missing errors get them. Reported, and marked star by star.
     rv_error_floor: Speed | None = None
     feh_error_floor: Abundance | None = None
@@ -56,7 +68,8 @@ class SurveyConfig(Settings):
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     #: Epoch of the coordinates where the file does not say (J2000 for ground-based surveys).
     epoch: Epoch | None = None
-    #: Gaia release of LAMOST's ``gaia_source_id`` where the file does not tell (DR7 and DR8 ship DR2 ids).
+    #: Gaia release of LAMOST's ``gaia_source_id`` where the file does not tell (DR7 and DR8 ship DR2 ids), and of a
+    #: ``gaia_rvs`` file (DR3 if not said).
     gaia_release: GaiaRelease | None = None
 
     @model_validator(mode="after")
@@ -75,6 +88,7 @@ class MembersConfig(Settings):
 
     catalogue: Literal["cantat2018", "cantat2020", "tarricq2022", "hunt2023", "table"]
     file: str | None = None
+    hdu: HduChoice = None
     probability: Probability = Threshold(">=", 0.7)
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     gaia_release: GaiaRelease | None = None
@@ -93,6 +107,7 @@ class ClustersConfig(Settings):
 
     catalogue: Literal["cantat2018", "cantat2020", "dias2021", "hunt2023", "table"]
     file: str | None = None
+    hdu: HduChoice = None
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
 
     @model_validator(mode="after")

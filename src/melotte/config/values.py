@@ -12,6 +12,9 @@ import numpy as np
 from astropy import units as u
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from ..errors import MelotteError
+from ..schema.gaia import gaia_release
+
 
 def _parse_quantity(unit: str, *, positive: bool) -> Callable[[Any], u.Quantity]:
     example = f'a number with a unit, for example "1 {unit}"'
@@ -106,7 +109,17 @@ def _parse_threshold(value: Any) -> Threshold:
 
 
 Probability = Annotated[Threshold, BeforeValidator(_parse_threshold), PlainSerializer(str, return_type=str)]
-GaiaRelease = Literal["DR2", "DR3"]
+
+
+def _parse_release(value: Any) -> str:
+    try:
+        return gaia_release(value).name
+    except MelotteError as error:
+        raise ValueError("; ".join(line.strip() for line in error.message.splitlines())) from error
+
+
+#: Name of a Gaia release of the registry (`melotte.schema.gaia`); ``EDR3`` becomes ``DR3``.
+GaiaRelease = Annotated[str, BeforeValidator(_parse_release)]
 
 
 class Settings(BaseModel):

@@ -11,7 +11,7 @@ from .disc import GalaxyConfig, GradientsConfig, StructureConfig
 from .literature import LiteratureConfig
 from .measurements import MetallicityConfig, StarsConfig, VelocityConfig, ZeroPointConfig
 from .output import FiguresConfig, PublishConfig, RunConfig
-from .sources import ClustersConfig, CrossmatchConfig, MembersConfig, SurveyConfig
+from .sources import ClustersConfig, CrossmatchConfig, DaskConfig, MembersConfig, SurveyConfig
 from .values import Settings
 
 
@@ -35,6 +35,15 @@ class Config(Settings):
     figures: FiguresConfig = FiguresConfig()
     publish: PublishConfig = PublishConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _no_dask(self) -> Config:
+        if self.crossmatch.dask != DaskConfig():
+            raise ValueError(
+                "[crossmatch.dask] is used by no run: its matches are made on this machine; give the settings to "
+                "melotte.crossmatch.dask_client and match_lsdb instead"
+            )
+        return self
 
     @model_validator(mode="after")
     def _gradients_after_orbits(self) -> Config:

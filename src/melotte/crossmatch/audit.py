@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import CrossmatchError
-from ..result import Result, Step
 from ..schema import Column, Schema
 from ..schema.definitions import GAIA_RELEASE, SPECTRUM_ID
+from ..schema.gaia import gaia_release as record
+from ..schema.result import Result, Step
 from .identify import separations
 from .local import match_positions
 
@@ -65,7 +66,7 @@ def audit_ids(spectra: pl.DataFrame, sources: pl.DataFrame, *, radius_arcsec: fl
     Parameters
     ----------
     spectra : polars.DataFrame
-        SPECTRA with ``source_id_dr2`` or ``source_id_dr3``, whichever belongs to ``gaia_release``.
+        SPECTRA with the id column of ``gaia_release`` (``source_id_dr3``).
     sources : polars.DataFrame
         Gaia sources as for `match_positions`: a membership list or Gaia itself.
     radius_arcsec : float
@@ -84,7 +85,7 @@ def audit_ids(spectra: pl.DataFrame, sources: pl.DataFrame, *, radius_arcsec: fl
     CrossmatchError
         If the survey gives no id of the release.
     """
-    column = f"source_id_{gaia_release.lower()}"
+    column = record(gaia_release, error=CrossmatchError).id_column
     if column not in spectra.columns or (spectra.height and not spectra[column].is_not_null().any()):
         raise CrossmatchError(
             f"the survey gives no Gaia {gaia_release} ids, there is nothing to audit",

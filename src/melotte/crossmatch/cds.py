@@ -23,16 +23,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..core.words import plural
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
+from ..schema.gaia import RELEASES
+from ..schema.gaia import gaia_release as record
 from .index import check_positions, release_epoch
 from .local import check_unique_spectra, match_positions
 from .parquet import Writer, is_complete, to_arrow
 
 log = logging.getLogger(__name__)
 
-#: VizieR tables of the Gaia releases.
-TABLES = {"DR2": "vizier:I/345/gaia2", "DR3": "vizier:I/355/gaiadr3"}
 #: Names under which the service may return what is needed.
 _COLUMNS = {
     "source_id": ("source_id", "Source"),
@@ -83,7 +84,7 @@ def match_cds(
     radius_arcsec : float
         Search radius.
     gaia_release : str
-        ``"DR2"`` or ``"DR3"``.
+        A release of the registry: ``"DR3"``.
     motion_arcsec : float
         How far a source may have moved between the service's epoch and that of a spectrum and still be found: the
         service is asked for ``radius_arcsec + motion_arcsec``. The default of 2 arcsec is 125 mas/yr for 16 years.
@@ -136,12 +137,23 @@ def match_cds(
         if progress is not None:
             progress("CDS X-Match", done, spectra.height)
     if done != spectra.height:
-        raise CrossmatchError(f"{done:,} of {spectra.height:,} spectra were matched", where=work_dir)
+        raise CrossmatchError(f"{done:,} of {plural(spectra.height, 'spectrum', 'were')} matched", where=work_dir)
     for path in paths:
         path.unlink()
     if not any(work_dir.iterdir()):
         work_dir.rmdir()
     return pl.concat(parts) if parts else MATCHES.empty()
+
+
+def _table(gaia_release: str) -> str:
+    release = record(gaia_release, error=CrossmatchError)
+    if release.xmatch_table is None:
+        raise CrossmatchError(
+            f"CDS X-Match has no table of Gaia {release.name} that Melotte knows of",
+            expected=" or ".join(r.name for r in RELEASES if r.xmatch_table),
+            hint="match a local copy: melotte match",
+        )
+    return release.xmatch_table
 
 
 class _Service:
@@ -155,7 +167,7 @@ class _Service:
         self._client = XMatchClass()
         if url is not None:
             self._client.URL = url
-        self._table = TABLES[gaia_release]
+        self._table = _table(gaia_release)
         self._reach = reach_arcsec
         self._max_rows = max_rows
         self._retries = retries

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..constants import MAS_PER_DEG
+from ..core.constants import MAS_PER_DEG
 
 FloatArray = NDArray[np.float64]
 

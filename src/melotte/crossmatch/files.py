@@ -25,7 +25,16 @@ import numpy as np
 import polars as pl
 
 from ..errors import CrossmatchError
-from .index import OrderedPairs, Pairs, SkyIndex, Sources, check_positions, floats, in_order, release_epoch
+from .index import (
+    OrderedPairs,
+    Pairs,
+    SkyIndex,
+    Sources,
+    check_positions,
+    floats,
+    in_order,
+    release_epoch,
+)
 from .local import check_unique_spectra
 from .parquet import WHOLE_SKY, Files, Writer, is_complete, to_arrow
 from .stream import SourceStream
@@ -96,7 +105,7 @@ def match_files(
     radius_arcsec : float
         Search radius.
     gaia_release : str
-        ``"DR2"`` or ``"DR3"``.
+        A release of the registry: ``"DR3"``.
     chunk_spectra : int
         Spectra held in memory together, about 100 bytes each.
     threads : int, optional

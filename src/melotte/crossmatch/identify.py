@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
+from ..core.words import plural
 from ..errors import CrossmatchError
-from ..result import Result, Step
 from ..schema.definitions import MATCHES
+from ..schema.gaia import RELEASES
+from ..schema.gaia import gaia_release as record
+from ..schema.result import Result, Step
 from .index import Sources, floats, release_epoch, wrapped
 from .local import check_unique_spectra, match_positions
 
 if TYPE_CHECKING:
     from ..config import CrossmatchConfig
-
-_OTHER = {"DR2": "DR3", "DR3": "DR2"}
 
 
 def identify(
@@ -39,8 +40,8 @@ def identify(
     settings : CrossmatchConfig
         ``method`` and ``radius``.
 
-        - ``source_id`` joins ``source_id_dr2`` or ``source_id_dr3``, whichever is the release of the members. Ids
-          of the other release are never joined: the same number can be another star.
+        - ``source_id`` joins the column of the members' release (``source_id_dr3``). Ids
+          of another release are never joined: the same number can be another star.
         - ``position`` matches on the sky and ignores the survey's ids.
         - ``auto`` decides row by row: a spectrum with an id of the right release is joined by it, one without is
           matched on the sky. The notes say how many went which way.
@@ -63,15 +64,16 @@ def identify(
     """
     release = release_of(members)
     radius = float(settings.radius.to_value("arcsec"))
-    column = f"source_id_{release.lower()}"
+    column = record(release).id_column
     sources = members.unique(subset="source_id", keep="first", maintain_order=True)
     check_unique_spectra(spectra["spectrum_id"])
     has_id = _has(spectra, column)
     offered = set(gaia_releases or ())
     if gaia_releases is None:
-        offered = {r for r in _OTHER if _has(spectra, f"source_id_{r.lower()}").any()}
+        offered = {r.name for r in RELEASES if _has(spectra, r.id_column).any()}
+    others = [r.name for r in RELEASES if r.name in offered and r.name != release]
     if settings.method == "source_id" and spectra.height and release not in offered:
-        raise _no_ids(release, offers_other=_OTHER[release] in offered)
+        raise _no_ids(release, others)
 
     by_id = spectra.filter(has_id) if settings.method != "position" else spectra.clear()
     by_position = spectra.filter(~has_id) if settings.method != "position" else spectra
@@ -112,7 +114,7 @@ def identify(
             release,
             by_id.height,
             by_position.height,
-            _OTHER[release] in offered,
+            others,
             beyond,
             radius,
             blends,
@@ -232,15 +234,15 @@ def _has(spectra: pl.DataFrame, column: str) -> pl.Series:
     return spectra[column].is_not_null()
 
 
-def _no_ids(release: str, *, offers_other: bool) -> CrossmatchError:
-    other = _OTHER[release]
-    offer = f"it gives Gaia {other} ids only" if offers_other else "it gives no Gaia ids"
+def _no_ids(release: str, others: list[str]) -> CrossmatchError:
+    listed = " and ".join(others)
+    offer = f"it gives Gaia {listed} ids only" if others else "it gives no Gaia ids"
     return CrossmatchError(
         f'[crossmatch] method = "source_id" cannot work: the members carry Gaia {release} ids, the survey has none; '
         f"{offer}",
-        expected=f"Gaia {release} ids in the survey (source_id_{release.lower()})",
-        hint=f'method = "position" matches on the sky and needs no ids; or use a membership list with Gaia {other} ids'
-        if offers_other
+        expected=f"Gaia {release} ids in the survey ({record(release).id_column})",
+        hint=f'method = "position" matches on the sky and needs no ids; or use a membership list with Gaia {listed} ids'
+        if others
         else 'method = "position" matches on the sky and needs no ids',
     )
 
@@ -250,7 +252,7 @@ def _notes(
     release: str,
     n_id: int,
     n_position: int,
-    offers_other: bool,
+    others: list[str],
     beyond: pl.DataFrame,
     radius: float,
     blends: int,
@@ -265,7 +267,7 @@ def _notes(
         elif n_id:
             notes.append(f"cross-match: {n_id:,} spectra by the survey's Gaia {release} ids")
         elif n_position:
-            why = f"has Gaia {_OTHER[release]} ids only" if offers_other else f"gives no Gaia {release} id for them"
+            why = f"has Gaia {' and '.join(others)} ids only" if others else f"gives no Gaia {release} id for them"
             notes.append(
                 f"cross-match: {n_position:,} spectra by position within {radius:g} arcsec: the members are Gaia "
                 f"{release}, the survey {why}"
@@ -278,5 +280,7 @@ def _notes(
             f"{worst['source_id']}"
         )
     if blends:
-        notes.append(f"{blends:,} spectra have more than one member within {radius:g} arcsec; each pair is a row")
+        notes.append(
+            f"{plural(blends, 'spectrum', 'have')} several members within {radius:g} arcsec; each pair is a row"
+        )
     return tuple(notes)

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..constants import GAIA_EPOCH, J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
+from ..schema.gaia import gaia_release as record
 
 FloatArray = NDArray[np.float64]
 
@@ -116,9 +117,7 @@ def release_epoch(gaia_release: str) -> float:
     CrossmatchError
         If the release is not known.
     """
-    if gaia_release not in GAIA_EPOCH:
-        raise CrossmatchError(f"no Gaia release {gaia_release!r}", expected=" or ".join(GAIA_EPOCH))
-    return GAIA_EPOCH[gaia_release]
+    return record(gaia_release, error=CrossmatchError).epoch
 
 
 def floats(frame: pl.DataFrame, name: str) -> FloatArray:

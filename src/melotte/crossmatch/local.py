@@ -26,7 +26,7 @@ def match_positions(
     radius_arcsec : float
         Search radius; a pair at exactly this separation is inside.
     gaia_release : str
-        ``"DR2"`` or ``"DR3"``.
+        A release of the registry: ``"DR3"``.
 
     Returns
     -------

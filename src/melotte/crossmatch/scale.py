@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError
 from ..schema.definitions import MATCHES
 from .index import release_epoch
@@ -90,7 +90,7 @@ def match_lsdb(
     radius_arcsec : float
         Search radius.
     gaia_release : str
-        ``"DR2"`` or ``"DR3"``.
+        A release of the registry: ``"DR3"``.
     fastest_masyr : float, optional
         Largest proper motion to provide for; that of the catalogue by default. A source that is faster is found
         unless it crossed the edge of a partition by more than the margin.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..constants import J2000
+from ..core.constants import J2000
 from ..errors import CrossmatchError, ReadError
 from .index import FloatArray, Sources, release_epoch
 from .parquet import Files

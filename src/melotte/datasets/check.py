@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ..checksum import sha256
+from ..core.checksum import sha256
 from ..errors import DatasetError
 from .model import TABLE_SUFFIXES, Record
 

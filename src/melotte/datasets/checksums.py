@@ -7,7 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from ..checksum import sha256
+from ..core.checksum import sha256
 from ..errors import DatasetError
 
 

@@ -34,7 +34,7 @@ G_LABEL: Final = r"$G$ (mag)"
 
 #: Flags of stars whose radial velocity was used, and whose [Fe/H] was.
 RV_FLAGS: Final = (1, 12)
-FEH_FLAG: Final = 12
+FEH_FLAGS: Final = (12, 2)
 
 
 def values(frame: pl.DataFrame, name: str) -> Floats:
@@ -124,11 +124,6 @@ def with_error(x: float, error: float, digits: int) -> str:
     """``−4.66 ± 0.12``; without the error if there is none."""
     text = number(x, digits)
     return f"{text} ± {number(error, digits)}" if np.isfinite(error) else text
-
-
-def plural(n: int, noun: str) -> str:
-    """``1 star``, ``2 stars``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def make_axes(

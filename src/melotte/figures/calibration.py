@@ -34,7 +34,7 @@ def coverage(
     Parameters
     ----------
     table : polars.DataFrame
-        Table of coverage (`melotte.calibration.COVERAGE`).
+        Table of coverage (`melotte.validation.calibration.COVERAGE`).
     panels : mapping
         Title -> statistics drawn in the panel.
     along : str
@@ -100,7 +100,7 @@ def selection_quality(table: pl.DataFrame, *, axes: Sequence[Axes] | None = None
     Parameters
     ----------
     table : polars.DataFrame
-        Table of the selection (`melotte.calibration.SELECTION`).
+        Table of the selection (`melotte.validation.calibration.SELECTION`).
     axes : sequence of three Axes, optional
         Where to draw.
 

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.words import plural
 from ._common import (
     COLOUR_LABEL,
-    FEH_FLAG,
+    FEH_FLAGS,
     FEH_LABEL,
     G_LABEL,
     RV_FLAGS,
@@ -31,7 +32,6 @@ from ._common import (
     make_axes,
     one_cluster,
     padded,
-    plural,
     say,
     value,
     values,
@@ -40,7 +40,7 @@ from ._common import (
 from .look import DARK, DOUBLE, GREY, PLASMA, VIRIDIS, styled
 
 if TYPE_CHECKING:
-    from ..isochrones import Isochrone
+    from ..clusters.isochrones import Isochrone
 
 
 @styled
@@ -105,7 +105,7 @@ def cmd_pair(
             remarks.append("no distance or extinction: isochrone not drawn")
 
     for ax, name, used, cmap, label, minimum in (
-        (panels[0], "feh", flag == FEH_FLAG, VIRIDIS, FEH_LABEL, 0.2),
+        (panels[0], "feh", np.isin(flag, FEH_FLAGS), VIRIDIS, FEH_LABEL, 0.2),
         (panels[1], "rv", np.isin(flag, RV_FLAGS), PLASMA, RV_LABEL, 5.0),
     ):
         colour = values(stars, name)
@@ -113,7 +113,10 @@ def cmd_pair(
         _panel(ax, grey, matched, colour, used, norm, cmap)
         if track is not None:
             ax.plot(*track, color=DARK, lw=0.9, ls=(0, (4, 2)), zorder=2.5, label="isochrone")
-        colour_bar(ax, norm, cmap, label, colour[used])
+        if np.isfinite(colour).any():
+            colour_bar(ax, norm, cmap, label, colour[used])
+        else:
+            say(ax, f"no star with {name.upper() if name == 'rv' else '[Fe/H]'}", x=0.97, y=0.97, ha="right", va="top")
         ax.set_xlabel(COLOUR_LABEL)
     panels[0].set_ylabel(G_LABEL)
     _limits(panels, grey, matched)
@@ -163,11 +166,11 @@ def _handles(grey: tuple[Floats, Floats], matched: tuple[Floats, Floats], flag: 
     if np.isfinite(grey[0] + grey[1]).any():
         handles.append(Line2D([], [], ls="", marker="o", ms=2.5, mew=0, color=GREY, label="members"))
     drawn = np.isfinite(matched[0] + matched[1])
-    if (drawn & np.isin(flag, RV_FLAGS)).any():
+    if (drawn & np.isin(flag, (*RV_FLAGS, *FEH_FLAGS))).any():
         handles.append(
             Line2D([], [], ls="", marker="o", ms=4, mew=0.3, mfc="0.5", color="0.15", label="used (coloured)")
         )
-    if (drawn & (flag != FEH_FLAG)).any():
+    if (drawn & ~np.isin(flag, FEH_FLAGS)).any():
         handles.append(
             Line2D([], [], ls="", marker="o", ms=3.8, mew=0.6, mfc="none", color=DARK, label="matched, not used")
         )

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.ndimage import gaussian_filter
 
 from ..gradients import Fit
 from ._common import Floats, make_axes, say
@@ -83,6 +82,8 @@ def _histogram(ax: Axes, fit: Fit, n: int, values: Floats, limits: tuple[float, 
 
 def _region(ax: Axes, x: Floats, y: Floats, limits: tuple[tuple[float, float], tuple[float, float]]) -> None:
     """Highest-density regions of 68 and 95 %, from a smoothed histogram."""
+    from scipy.ndimage import gaussian_filter
+
     counts, xe, ye = np.histogram2d(x, y, bins=40, range=limits)
     smooth = gaussian_filter(counts, 1.3, mode="nearest")
     ordered = np.sort(smooth.ravel())[::-1]

@@ -164,7 +164,7 @@ def _print(figure: Figure, stream: IO[bytes], name: str) -> None:
 
 def _write(figure: Figure, path: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Unfinished files are called like those of `melotte.publish.files.PART`.
+    # Unfinished files are called like those of `melotte.core.files.PART`.
     handle, temporary = tempfile.mkstemp(prefix=f".part-{path.stem}-", suffix=path.suffix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

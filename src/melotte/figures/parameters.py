@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..config import MetallicityConfig
 from ._common import (
-    FEH_FLAG,
+    FEH_FLAGS,
     FEH_LABEL,
     LOGG_LABEL,
     TEFF_LABEL,
@@ -41,7 +41,7 @@ from ._common import (
 from .look import DARK, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
 
 if TYPE_CHECKING:
-    from ..isochrones import Isochrone
+    from ..clusters.isochrones import Isochrone
 
 #: Marker of each kind of star: filled = [Fe/H] used, open = velocity used only, cross = not used at all.
 KINDS = (("used for [Fe/H]", "o", True), ("RV only", "o", False), ("rejected by RV", "x", False))
@@ -49,7 +49,7 @@ KINDS = (("used for [Fe/H]", "o", True), ("RV only", "o", False), ("rejected by 
 
 def kinds(flag: NDArray[np.int64]) -> tuple[NDArray[np.bool_], ...]:
     """Masks in the order of `KINDS`."""
-    return flag == FEH_FLAG, flag == 1, ~np.isin(flag, (1, FEH_FLAG))
+    return np.isin(flag, FEH_FLAGS), flag == 1, ~np.isin(flag, (1, *FEH_FLAGS))
 
 
 def scatter_by_flag(
@@ -92,6 +92,7 @@ def flag_handles(flag: NDArray[np.int64]) -> list[Line2D]:
     handles = []
     for (label, marker, filled), mask in zip(KINDS, kinds(flag), strict=True):
         if mask.any():
+            label = "not used" if marker == "x" and 2 in flag else label  # no velocity rejects it
             handles.append(
                 Line2D(
                     [],

@@ -12,7 +12,18 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ._common import FEH_LABEL, Floats, colour_bar, colour_limits, legend_above, make_axes, number, padded, say, values
+from ._common import (
+    FEH_LABEL,
+    Floats,
+    colour_bar,
+    colour_limits,
+    legend_above,
+    make_axes,
+    number,
+    padded,
+    say,
+    values,
+)
 from .look import BLUE, DARK, DOUBLE, GREY, LIGHT, PLASMA, SINGLE, VERMILLION, VIRIDIS, styled
 from .structure import coloured
 

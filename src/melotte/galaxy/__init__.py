@@ -4,7 +4,7 @@ from .coordinates import from_skycoord
 from .orbits import Orbits, integrate_orbits
 from .potential import Axisymmetric, Potential, TabulatedPotential, load_potential
 from .sink import parquet_sink
-from .stage import DynamicsResult, compare_chains, dynamics
+from .stage import DynamicsResult, compare_chains, dynamics, with_chosen_velocity
 from .sun import Sun, solar, solar_sets
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "parquet_sink",
     "solar",
     "solar_sets",
+    "with_chosen_velocity",
 ]

@@ -128,7 +128,10 @@ def evaluate(table, scale, exterior, R, z, potential, force_R, force_z):  # type
             p, dR, dz = _force_outside(exterior, R[n], h)
         else:
             p, dR, dz = np.nan, np.nan, np.nan
-        potential[n], force_R[n], force_z[n] = p, -dR, -np.copysign(dz, z[n]) if h > 0.0 else -0.0 * dz
+        # On the axis and in the plane a component vanishes by symmetry, whatever the rounding of the polynomial.
+        potential[n] = p
+        force_R[n] = -dR if R[n] > 0.0 else -0.0 * dR
+        force_z[n] = -np.copysign(dz, z[n]) if h > 0.0 else -0.0 * dz
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ..randomness import Streams
+from ..core.randomness import Streams
 from . import frames, legacy
 from .components import Array
 from .orbits import TOLERANCE, Orbits, integrate_orbits

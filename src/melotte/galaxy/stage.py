@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from ..config import GalaxyConfig
+from ..core.randomness import Streams
+from ..core.words import plural
 from ..errors import SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
 from ..schema.dynamics import DYNAMICS, SAMPLED, SNAPSHOTS
+from ..schema.result import Result, Step
 from .actions import actions
 from .components import Array
 from .legacy import GALPOT_ZERO_POINT
@@ -67,7 +68,8 @@ def dynamics(
         ``cluster`` (any unique name), ``ra``, ``dec`` [deg], ``distance`` [pc], ``pmra``, ``pmdec`` [mas/yr] and the
         radial velocity [km/s]: ``rv_corrected`` or ``rv_med`` (with ``_error``), or plain ``rv``. Optional:
         ``distance_error`` [pc] or ``distance_modulus_error`` [mag], ``pmra_error``, ``pmdec_error``
-        [mas/yr], ``pmra_pmdec_corr``. The cluster catalogue is such a table.
+        [mas/yr], ``pmra_pmdec_corr``; and ``problem``, why a row is not to be used (it becomes its reason). The
+        cluster catalogue is such a table.
     settings : GalaxyConfig
     rng : Streams
     jobs : int
@@ -102,6 +104,9 @@ def dynamics(
     notes += more
     derived, orbits = chain.run(observed, chain.sun, chain.potential, jobs=jobs)
     reason = _reasons(observed, orbits)
+    if "problem" in clusters.columns:
+        problem = clusters["problem"].fill_null("").to_numpy().astype(np.str_)
+        reason = np.where(problem != "", problem, reason)
     good = reason == ""
     table: dict[str, pl.Series] = {"cluster": clusters["cluster"].cast(pl.String)}
     for name, values in derived.items():
@@ -117,7 +122,8 @@ def dynamics(
     open_ended = int((orbits.passages[good] == 0).any(axis=1).sum())
     if open_ended:
         notes.append(
-            f"{open_ended} rows pass no pericentre or no apocentre in the time followed: their extremes are bounds only"
+            f"{plural(open_ended, 'row', 'pass')} no pericentre or no apocentre in the time followed: the extremes are "
+            "bounds only"
         )
     if settings.draws:
         potentials = [load_potential(name) for name in settings.sample_potentials]
@@ -167,6 +173,30 @@ def dynamics(
         facts={"sun": chain.sun.name, "potential": chain.potential.name, "sun_reference": dict(chain.sun.reference)},
         snapshots=SNAPSHOTS.conform(snapshots, where="snapshots"),
     )
+
+
+def with_chosen_velocity(catalogue: pl.DataFrame, *, model: str) -> pl.DataFrame:
+    """The cluster catalogue with the radial velocity that its orbits start from.
+
+    Every caller that follows an orbit of a run goes through here, so that the drawn orbit is the tabulated one.
+
+    Parameters
+    ----------
+    catalogue : polars.DataFrame
+        Schema `melotte.schema.CATALOGUE`.
+    model : str
+        ``[velocity] model``: with ``"likelihood"`` the velocity of the mixture model stands in for the median
+        (``rv_corrected`` is that of the model already).
+
+    Returns
+    -------
+    polars.DataFrame
+        For `dynamics` and `measured`.
+    """
+    if model != "likelihood":
+        return catalogue
+    chosen = (pl.col("rv_model").alias("rv_med"), pl.col("rv_model_error").alias("rv_med_error"))
+    return catalogue.with_columns(chosen)
 
 
 def measured(clusters: pl.DataFrame, settings: GalaxyConfig) -> Observed:
@@ -222,7 +252,7 @@ def _velocity(clusters: pl.DataFrame, settings: GalaxyConfig) -> tuple[Array, Ar
     ).to_series()
     left = int((which == "uncorrected").sum())
     if wanted and left and plain == "rv_med":
-        notes.append(f"{left} rows have no zero-point correction: their orbits use the uncorrected radial velocity")
+        notes.append(f"{plural(left, 'row', 'have')} no zero-point correction: the uncorrected radial velocity is used")
     return _float(value), _float(error), which, notes
 
 
@@ -241,7 +271,7 @@ def _observed(clusters: pl.DataFrame, rv: Array, rv_error: Array, settings: Gala
         notes.append(f"no proper-motion error in the table: {settings.pm_error} assumed")
     without = int((np.isfinite(rv) & ~np.isfinite(rv_error)).sum())
     if settings.draws and without:
-        notes.append(f"{without} rows have no radial-velocity error: their percentiles leave it out")
+        notes.append(f"{plural(without, 'row', 'have')} no radial-velocity error: the percentiles leave it out")
     for name in ("distance_error", "distance_modulus_error", "pmra_error", "pmdec_error", "pmra_pmdec_corr"):
         limit = (-1.0, 1.0) if name == "pmra_pmdec_corr" else (0.0, np.inf)
         wrong = (column(name) < limit[0]) | (column(name) > limit[1])

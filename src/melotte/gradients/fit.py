@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..config import GradientsConfig
-from ..randomness import Streams
+from ..core.randomness import Streams
 from .groups import Array, Predictor, Sample, age_groups, predictor, prepare, sample_of
 from .models import Model
 from .problem import Problem

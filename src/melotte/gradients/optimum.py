@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import minimize
 
 from .groups import Array
 from .problem import SLOPE, Problem
@@ -98,6 +97,8 @@ def _climb(problem: Problem, start: Array) -> Array:
         with np.errstate(invalid="ignore"):
             slope = (f[1 + size :] - f[1 : 1 + size]) / (np.diagonal(high) - np.diagonal(low))
         return float(f[0]), np.nan_to_num(slope)
+
+    from scipy.optimize import minimize
 
     solution = minimize(height, start, jac=True, method="L-BFGS-B", bounds=problem.limits())
     point: Array = np.clip(solution.x, lower, upper)

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ..randomness import Streams
+from ..core.randomness import Streams
 from .groups import Array
 from .optimum import Optimum, find, gaussian, is_gaussian
 from .problem import Problem

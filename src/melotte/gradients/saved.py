@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from ..config import GradientsConfig
-from ..result import Step
 from ..schema.gradients import GRADIENTS
+from ..schema.result import Step
 from .fit import Fit, Refusal
 from .groups import Array, Sample, predictor
 from .models import Model

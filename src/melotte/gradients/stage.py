@@ -9,10 +9,10 @@ from typing import Final
 import polars as pl
 
 from ..config import GradientsConfig
+from ..core.randomness import Streams
 from ..errors import EmptyResultError
-from ..randomness import Streams
-from ..result import Result, Step
 from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
+from ..schema.result import Result, Step
 from .comparison import compare
 from .fit import Fit, Refusal, fit_all
 from .groups import age_groups, aged, feh_error_column

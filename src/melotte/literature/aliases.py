@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..datasets import locate
 from ..errors import DatasetError
-from ..surveys.decode import Place, to_text
-from ..surveys.reader import open_table
+from ..tables.decode import Place, to_text
+from ..tables.reader import open_table
 
 ALIAS_DATASET = "ucc_all_names"
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.words import plural
 from ..datasets import locate
 from ..errors import DatasetError, MelotteError
 from ..schema import CATALOGUE
 from ..schema.literature import LISTED_OBJECTS, LISTED_VALUES
-from ..surveys.decode import Place, to_count, to_float, to_text
-from ..surveys.reader import open_table
+from ..tables.decode import Place, to_count, to_float, to_text
+from ..tables.reader import open_table
 from .aliases import AliasTable
 from .canonical import canonical, split_names
 from .names import Resolver, safe_key
@@ -172,7 +173,7 @@ def read_record(record: LiteratureRecord, path: Path) -> Listing:
         data.append(pl.Series("aliases", [";".join(x for x in row if x) or None for row in cells], dtype=pl.String))
     frame = pl.DataFrame(data)
     nameless = frame.filter(pl.col("cluster").is_null())["row"]
-    notes = [f"{len(nameless)} rows have no name"] if len(nameless) else []
+    notes = [f"{plural(len(nameless), 'row', 'have')} no name"] if len(nameless) else []
     if "ra" in frame.columns:
         frame = frame.with_columns(pl.col("ra") % 360.0)
     objects = LISTED_OBJECTS.conform(frame.filter(pl.col("cluster").is_not_null()), where=path)
@@ -194,7 +195,7 @@ def read_record(record: LiteratureRecord, path: Path) -> Listing:
         keep = pl.col("value").is_not_null() & ~pl.col("row").is_in(nameless.to_list())
         # A value of no star is a placeholder (zhong2020 writes 0.0), whatever it looks like.
         if placeholders := int((empty & chosen["value"].is_not_null()).sum()):
-            notes.append(f"{placeholders} values of {item.quantity} ({item.resolution}) with 0 stars are no values")
+            notes.append(f"{item.quantity} ({item.resolution}): {plural(placeholders, 'value')} from 0 stars left out")
         keep &= ~empty
         if item.where:
             keep &= pl.Series(text(item.where.column)).is_in(item.where.among)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import EmptyResultError, SchemaError
+from ..schema.gaia import ID_COLUMNS, RELEASES
 from .check import DIFFERENT, judge, unit_vectors
 from .compare import CompareSettings
 from .listing import Listing
@@ -25,7 +26,7 @@ def star_measurements(surveys: Mapping[str, pl.DataFrame], *, radius_arcsec: flo
     ----------
     surveys : mapping
         Survey name -> SPECTRA (or a table with its columns ``ra``, ``dec``, ``rv``, ``rv_error``,
-        ``source_id_dr2``, ``source_id_dr3``).
+        and the id columns of the Gaia releases it knows: ``source_id_dr3``).
     radius_arcsec : float
         Stars without a Gaia identifier are matched by position (both at their survey's epoch: a fast star is missed).
 
@@ -36,35 +37,42 @@ def star_measurements(surveys: Mapping[str, pl.DataFrame], *, radius_arcsec: flo
         averaged with inverse variances. An identifier of one Gaia release is never compared with one of another; a
         survey that gives both connects them.
     """
-    needed = ["ra", "dec", "rv", "rv_error", "source_id_dr2", "source_id_dr3"]
+    needed = ["ra", "dec", "rv", "rv_error"]
     parts = []
     for name, spectra in surveys.items():
         if absent := [c for c in needed if c not in spectra.columns]:
             raise SchemaError(f"columns {absent} are missing", where=name, expected=", ".join(needed))
         parts.append(
-            spectra.filter(pl.col("rv").is_not_null()).select(*needed).with_columns(pl.lit(name).alias("survey"))
+            spectra.filter(pl.col("rv").is_not_null()).select(*needed, *_ids(spectra), pl.lit(name).alias("survey"))
         )
     if not parts:
         raise EmptyResultError("no survey was given", expected="two or more")
     every = pl.concat(parts)
-    # Which DR3 source a DR2 source is: only where one row says both, and only if all rows that do agree.
-    bridge = (
-        every.filter(pl.col("source_id_dr2").is_not_null() & pl.col("source_id_dr3").is_not_null())
-        .select("source_id_dr2", pl.col("source_id_dr3").alias("bridged"))
-        .unique()
-        .unique("source_id_dr2", keep="none")
-    )
-    every = every.join(bridge, on="source_id_dr2", how="left", maintain_order="left")
-    dr3 = pl.coalesce("source_id_dr3", "bridged")
-    every = every.with_columns(
-        pl.when(dr3.is_not_null())
-        .then(pl.format("DR3 {}", dr3))
-        .when(pl.col("source_id_dr2").is_not_null())
-        .then(pl.format("DR2 {}", pl.col("source_id_dr2")))
-        .alias("object")
+    every = _bridged(every).with_columns(
+        pl.coalesce(pl.format(f"{r.name} {{}}", pl.col(r.id_column)) for r in reversed(RELEASES)).alias("object")
     )
     every = every.with_columns(_by_position(every, radius_arcsec))
     return _averaged(every.select(pl.lit("star").alias("kind"), "object", "survey", "rv", "rv_error"))
+
+
+def _ids(spectra: pl.DataFrame) -> list[pl.Expr]:
+    """The id of each Gaia release, null where the table has no such column."""
+    return [(pl.col(i) if i in spectra.columns else pl.lit(None)).cast(pl.Int64).alias(i) for i in ID_COLUMNS]
+
+
+def _bridged(every: pl.DataFrame) -> pl.DataFrame:
+    """Ids of newer releases filled in: only where one row says both, and only if all rows that do agree."""
+    for i, new in enumerate(ID_COLUMNS):
+        for old in reversed(ID_COLUMNS[:i]):
+            bridge = (
+                every.filter(pl.col(old).is_not_null() & pl.col(new).is_not_null())
+                .select(old, pl.col(new).alias("bridged"))
+                .unique()
+                .unique(old, keep="none")
+            )
+            every = every.join(bridge, on=old, how="left", maintain_order="left")
+            every = every.with_columns(pl.coalesce(new, "bridged").alias(new)).drop("bridged")
+    return every
 
 
 def _by_position(every: pl.DataFrame, radius_arcsec: float) -> pl.Series:

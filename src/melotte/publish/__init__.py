@@ -1,11 +1,11 @@
 """Products: tables in every format, the report, the provenance record, what to cite."""
 
-from .about import About
+from ..tables.about import About
+from ..tables.write import FORMATS, read_table, write_table
 from .citation import citation_text, write_citation
 from .paper import published_columns, write_paper_table
 from .provenance import InputFile, update_outputs, write_provenance
 from .report import Picture, write_report
-from .tables import FORMATS, read_table, write_table
 
 __all__ = [
     "FORMATS",

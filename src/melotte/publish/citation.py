@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .files import write_text
+from ..core.files import write_text
 
 #: Distribution, what its authors ask to be cited (bibcode or DOI where there is one).
 _SOFTWARE = (

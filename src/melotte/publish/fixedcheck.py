@@ -10,8 +10,8 @@ import polars as pl
 
 from ..errors import PublishError
 from ..schema import Column, Schema
+from ..tables.stored import needs_escape
 from .fixedwidth import CHUNK, escaped_series, print_format
-from .stored import needs_escape
 
 _LINE = re.compile(r" *(?:(\d+)- *)?(\d+) +([AIFE])\d\S* +\S+ +(\S+) ")
 

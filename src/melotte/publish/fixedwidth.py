@@ -15,7 +15,7 @@ import polars as pl
 
 from ..errors import SchemaError
 from ..schema import Column, Schema
-from .stored import escape, needs_escape
+from ..tables.stored import escape, needs_escape
 
 #: Line length of everything but the data.
 PAGE = 80

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..checksum import sha256
+from ..core.checksum import sha256
+from ..core.files import write_text
 from ..errors import PublishError
-from .files import write_text
 
 MANIFEST = "MANIFEST"
 #: In the names of temporary folders, between that of the folder and a random one.

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from ..core.files import replacing, write_text
 from ..gradients import GradientsResult, packed, posterior_tree, table6_latex
 from ..schema import Schema
 from ..schema.gradients import COMPARISON, FLAT_TAIL, GRADIENTS
-from .about import About
-from .files import replacing, write_text
+from ..tables.about import About
+from ..tables.write import write_table
 from .fixedwidth import byte_by_byte, layout, lines
-from .tables import write_table
 
 
 def write_gradients(result: GradientsResult, folder: Path, *, about: About | None = None) -> list[Path]:

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from ..errors import PublishError
 from ..schema import Schema
-from . import parquet
+from ..tables import parquet
 
 #: Smallest cells partitions may have: 3.4 arcmin; lsdb counts stars in every cell of this order of the whole sky.
 _HIGHEST_ORDER = 10

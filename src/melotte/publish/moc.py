@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.files import replacing
 from ..errors import PublishError
-from .files import replacing
 
 
 def write_moc(path: Path, frame: pl.DataFrame, *, order: int) -> float:

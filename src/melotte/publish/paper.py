@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from ..core.files import write_text
 from ..schema import Column, Schema
-from .files import write_text
 
 #: Digits after the point of values with an error, and of scatters: Fu et al. 2022, Tables 1-5.
 PAPER_DECIMALS = 2

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from .files import write_text
+from ..core.files import write_text
+from ..schema.products import RUN_TABLES
 
 #: Names of the vocabulary and of this run; they identify, there is nothing to be opened behind them.
 _VOCABULARY = "urn:melotte:terms:"
@@ -72,9 +73,10 @@ def write_prov(
     products = {item["file"]: graph.file(f"product/{item['file']}", item) for item in record["outputs"]}
     for entity in products.values():
         graph.relate("wasGeneratedBy", entity=entity, activity=run)
-    for stem in ("clusters", "members", "orbits", "snapshots"):
-        if f"{stem}.parquet" in products:
-            graph.relate("used", activity=publication, entity=products[f"{stem}.parquet"])
+    for product in RUN_TABLES:
+        made = products.get(f"{product.name}.parquet")
+        if made is not None and product.published:
+            graph.relate("used", activity=publication, entity=made)
     for item in published:
         graph.relate("wasGeneratedBy", entity=graph.file(f"published/{item['file']}", item), activity=publication)
     named = members.height <= most_stars

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..checksum import sha256
+from ..core.checksum import sha256
+from ..core.files import write_text
 from ..errors import PublishError
-from ..result import Step
+from ..schema.result import Step
 from .citation import software_versions
-from .files import write_text
 
 #: Version of the layout of the record.
 LAYOUT = 1
@@ -58,6 +58,7 @@ def write_provenance(
     finished: datetime,
     citations: Sequence[tuple[str, str]] = (),
     simulated: bool = False,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the record of a run. Apart from ``started`` and ``finished`` the same run gives the same record.
 
@@ -81,6 +82,8 @@ def write_provenance(
         Key and text of every catalogue used.
     simulated : bool
         Whether the inputs are simulated.
+    facts : mapping, optional
+        Single results, such as the zero point: plain data, by name.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def write_provenance(
             "implementation": sys.implementation.name,
             "platform": f"{platform.system()} {platform.machine()}",
         },
+        **({} if facts is None else {"facts": dict(facts)}),
         "steps": [step_record(step) for step in steps],
         "notes": list(notes),
         "outputs": sorted((_file(_relative(p, path.parent), p) for p in outputs), key=lambda item: str(item["file"])),

@@ -11,7 +11,7 @@ from datetime import date
 from importlib.metadata import version
 
 from ..config import PublishConfig
-from .about import identifier
+from ..tables.about import identifier
 from .fixedwidth import PAGE, RULE, Layout, byte_by_byte
 
 _RULE = "=" * PAGE

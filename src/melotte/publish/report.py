@@ -1,6 +1,6 @@
 """A report on any table in one file that opens by double click and needs no network, and the parts of such a page.
 
-The page of a catalogue, `melotte.explore`, is made of the same parts.
+The page of a catalogue, `melotte.report.explore`, is made of the same parts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from ..core.files import write_text
 from ..errors import PublishError
-from ..result import Step
 from ..schema import Column, Schema
-from .files import write_text
+from ..schema.result import Step
 from .paper import format_value
 
 _MEDIA = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}

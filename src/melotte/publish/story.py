@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from ..config import Config
-from ..result import Step, describe_losses
 from ..schema import CATALOGUE, DYNAMICS, MEMBER_STARS, Column, Schema
+from ..schema.result import Step, describe_losses
 from .citation import METHOD
 
 
@@ -44,14 +44,16 @@ def story(
     listed = sources.get("members", config.members.catalogue)
     centres = sources.get("clusters", config.clusters.catalogue)
     out = ["SIMULATED DATA: every star and cluster was drawn from a model."] if simulated else []
+    measured = bool((clusters["n_rv"] > 0).any())
+    what = "Radial velocities and [Fe/H]" if measured else "[Fe/H]"
     out.append(
-        f"Radial velocities and [Fe/H] of {clusters.height} open clusters from {members.height} stars of {survey} that "
+        f"{what} of {clusters.height} open clusters from {members.height} stars of {survey} that "
         f"are members of a cluster with a probability {config.members.probability} in this list: {listed}. Positions, "
         f"proper motions, distances and ages of the clusters: {centres}. The method is that of {METHOD[1]}."
     )
-    out.append(_velocity(config))
-    out.append(_metallicity(config))
-    if config.galaxy is not None:
+    out.append(_velocity(config) if measured else "Radial velocity: the survey gives none.")
+    out.append(_metallicity(config, measured))
+    if config.galaxy is not None and measured:
         out.append(_orbits(config))
     account = "\n".join(_step(step) for step in steps)
     out.append(f"Where each row went:\n{account}")
@@ -84,13 +86,14 @@ def _velocity(config: Config) -> str:
     )
 
 
-def _metallicity(config: Config) -> str:
+def _metallicity(config: Config, velocities: bool) -> str:
     c = {name: _label(CATALOGUE, name) for name in CATALOGUE.names}
     low, high = (str(t) for t in config.metallicity.model_dump(mode="json")["teff"])
     cool = config.metallicity.model_dump(mode="json")["cool_dwarf_teff"]
+    before, after = ("stars of flag 1", 12) if velocities else ("stars of the membership list", 2)
     return (
-        f"[Fe/H]: stars of flag 1 with a temperature of {low} to {high} that are not dwarfs below {cool} have "
-        f"{_label(MEMBER_STARS, 'flag')} 12; {c['feh_med']}, {c['feh_mean']} and their errors follow from "
+        f"[Fe/H]: {before} with a temperature of {low} to {high} that are not dwarfs below {cool} have "
+        f"{_label(MEMBER_STARS, 'flag')} {after}; {c['feh_med']}, {c['feh_mean']} and their errors follow from "
         f"{config.metallicity.draws} draws in the same way."
     )
 

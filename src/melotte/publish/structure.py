@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.files import replacing, write_text
 from ..schema.structure import TABLE7, TABLES
 from ..structure import Structure, table7
-from .about import About
-from .files import replacing, write_text
+from ..tables.about import About
+from ..tables.write import write_table
 from .fixedcheck import check
 from .fixedwidth import byte_by_byte, layout, lines
 from .paper import write_paper_table
-from .tables import write_table
 
 
 def write_structure(found: Structure, folder: Path, *, about: About | None = None) -> list[Path]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.files import replacing, write_text
 from ..schema import Schema
-from .files import replacing, write_text
 from .fixedcheck import check
 from .fixedwidth import Layout, byte_by_byte, layout, lines
 from .readme import DataFile, Front, mrt_head, readme

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..surveys.reader import open_table
+from ..tables.reader import open_table
 from .inputs import Inputs
 from .judge import Finding
 from .numbers import published

@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 
 from ..config import GalaxyConfig, StructureConfig
+from ..core.randomness import Streams
 from ..literature import describe
-from ..randomness import Streams
 from ..structure import (
     AlongWaveResult,
     FlareResult,

@@ -11,15 +11,26 @@ from pathlib import Path
 
 import polars as pl
 
-from ..catalogue import Catalogue
-from ..checksum import sha256
-from ..delivery import deliver
+from ..catalogue.catalogue import Catalogue
+from ..catalogue.store import exclusive
+from ..core.checksum import sha256
+from ..core.randomness import Streams
 from ..errors import ConfigError
-from ..pipeline import compute
-from ..randomness import Streams
-from ..result import Step
-from ..store import exclusive
-from . import counts, disc, literature, members, metallicity, orbits, pictures, products, stars, summary
+from ..schema.result import Step
+from ..workflow.delivery import deliver
+from ..workflow.pipeline import compute
+from . import (
+    counts,
+    disc,
+    literature,
+    members,
+    metallicity,
+    orbits,
+    pictures,
+    products,
+    stars,
+    summary,
+)
 from .inputs import Inputs, read_inputs, star_config
 from .judge import Finding, table
 from .numbers import Published, published

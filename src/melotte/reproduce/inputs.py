@@ -10,14 +10,14 @@ from typing import Final
 import polars as pl
 
 from .. import datasets
-from ..checksum import sha256
 from ..config import ClustersConfig, Config, parse
+from ..core.checksum import sha256
 from ..errors import DatasetError
-from ..members import read_clusters
-from ..members.columns import read_columns
+from ..inputs.members import read_clusters
+from ..inputs.members.columns import read_columns
+from ..inputs.surveys.layout import Source
 from ..schema import CATALOGUE, CLUSTERS, DYNAMICS, Column, Schema
-from ..surveys.layout import Source
-from ..surveys.reader import open_table
+from ..tables.reader import open_table
 
 #: The published result of the paper.
 CATALOGUE_NAME: Final = "fu2022"

@@ -25,7 +25,7 @@ from ..literature import (
     searched,
 )
 from ..schema import Schema
-from ..surveys.reader import open_table
+from ..tables.reader import open_table
 from .inputs import CATALOGUE_NAME, Inputs
 from .judge import Explanation, Finding, missing
 from .numbers import new_clusters, published

@@ -12,11 +12,11 @@ import polars as pl
 from pydantic import ConfigDict, Field, ValidationError
 
 from .. import datasets
-from ..catalogue import Catalogue
+from ..catalogue.catalogue import Catalogue
 from ..config import Config, GaiaRelease, Settings, parse
 from ..errors import ConfigError, DatasetError, SchemaError
-from ..surveys.decode import Place, to_count
-from ..surveys.reader import TableReader, open_table
+from ..tables.decode import Place, to_count
+from ..tables.reader import TableReader, open_table
 from .judge import Finding, missing
 from .numbers import read
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from ..config import GradientsConfig
+from ..core.randomness import Streams
 from ..gradients import GradientsResult, fit_table, predictor_table
-from ..randomness import Streams
 from .inputs import Inputs
 from .judge import Explanation, Finding, missing
 from .numbers import PREDICTORS, SHORT, published

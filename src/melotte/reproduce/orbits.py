@@ -9,9 +9,9 @@ from typing import Final
 import polars as pl
 
 from ..config import GalaxyConfig
+from ..core.randomness import Streams
 from ..galaxy import DynamicsResult, dynamics
 from ..galaxy.legacy import GALPOT_ZERO_POINT
-from ..randomness import Streams
 from ..schema import DYNAMICS, Column, Schema
 from .inputs import ORBITAL, Inputs
 from .judge import Explanation, Finding

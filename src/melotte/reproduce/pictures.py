@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from .. import figures
-from ..catalogue import Catalogue
+from ..catalogue.catalogue import Catalogue
 from ..errors import MelotteError
 from ..figures.gradients import metallicity_distribution
 from ..figures.look import DOUBLE, new_figure, style

@@ -11,15 +11,15 @@ from typing import Any, Final
 import polars as pl
 
 from .. import datasets, figures, publish
-from ..catalogue import Catalogue
-from ..explore import write_page
+from ..catalogue.catalogue import Catalogue
+from ..core.files import write_text
 from ..gradients import table6_latex
-from ..publish.files import write_text
 from ..publish.paper import format_value
-from ..result import Step
+from ..report.explore import write_page
 from ..schema import CATALOGUE, DYNAMICS, SNAPSHOTS, Schema
 from ..schema.gradients import GRADIENTS
 from ..schema.reproduction import REPRODUCTION
+from ..schema.result import Step
 from ..schema.structure import TABLE7
 from ..structure import table7
 from .disc import Disc

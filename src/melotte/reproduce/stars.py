@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from ..catalogue import Catalogue
+from ..catalogue.catalogue import Catalogue
 from .inputs import Inputs
 from .judge import Explanation, Finding
 from .numbers import Published, published

@@ -99,11 +99,19 @@ def from_qtable(table: Any, schema: Schema, *, where: str | Path | None = None) 
     SchemaError
         If a unit cannot be converted or a column is missing.
     """
-    data: dict[str, pl.Series] = {}
-    for column in schema:
-        if column.name in table.colnames:
-            data[column.name] = _series(table[column.name], column, where)
-    return schema.conform(pl.DataFrame(data), where=where)
+    return schema.conform(columns_of(table, schema, where=where), where=where)
+
+
+def columns_of(table: Any, schema: Schema, *, where: str | Path | None = None) -> pl.DataFrame:
+    """The columns of a schema that an astropy table has, units converted, values as they are.
+
+    Raises
+    ------
+    SchemaError
+        If a unit cannot be converted.
+    """
+    there = (c for c in schema if c.name in table.colnames)
+    return pl.DataFrame({c.name: _series(table[c.name], c, where) for c in there})
 
 
 def _series(values: Any, column: Column, where: str | Path | None) -> pl.Series:

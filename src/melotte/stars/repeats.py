@@ -7,10 +7,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..config import StarsConfig
-from ..constants import MAS_PER_DEG
+from ..core.constants import MAS_PER_DEG
+from ..core.words import plural
 from ..errors import SchemaError
-from ..result import Result, Step
 from ..schema import MATCHES, SPECTRA, STARS
+from ..schema.gaia import ID_COLUMNS
+from ..schema.result import Result, Step
 from .averages import FloatArray, first_known, weighted_means
 from .clusters import one_release
 
@@ -19,7 +21,7 @@ QUANTITIES = ("rv", "teff", "logg", "feh")
 
 #: Properties of the star, from the first spectrum in order of S/N that has a value; all else not averaged is that of
 #: the spectrum of highest S/N.
-_FIRST_KNOWN = ("source_id_dr2", "source_id_dr3", "parallax", "phot_g_mean_mag", "bp_rp")
+_FIRST_KNOWN = (*ID_COLUMNS, "parallax", "phot_g_mean_mag", "bp_rp")
 
 _ARCSEC_PER_DEG = 3600.0
 
@@ -66,7 +68,9 @@ def combine(
     n_blended = matches["spectrum_id"].filter(several).n_unique()
     notes = []
     if n_blended:
-        notes.append(f"{n_blended:,} spectra have more than one source in the radius; each source gets the spectrum")
+        notes.append(
+            f"{plural(n_blended, 'spectrum', 'have')} more than one source in the radius; each gets the spectrum"
+        )
     return Result(
         frame=STARS.conform(stars, where="stars"),
         schema=STARS,

@@ -11,9 +11,9 @@ import polars as pl
 
 from .. import datasets
 from ..config import StructureConfig
+from ..core.randomness import Streams
 from ..errors import ReadError, SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import NEAR_CLOUDS, PLACES, SIGHTLINES, TESTS
 from .abundance import colocated
 from .places import Array, direction, drawn_distances, nearest, young_clusters

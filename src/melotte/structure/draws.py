@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from ..config import GalaxyConfig
+from ..core.randomness import Streams
 from ..galaxy import frames
 from ..galaxy.legacy import GALPOT_ZERO_POINT
 from ..galaxy.sampling import BLOCK
 from ..galaxy.stage import chain_of, measured
-from ..randomness import Streams
 
 
 def phase_draws(clusters: pl.DataFrame, *, settings: GalaxyConfig, rng: Streams) -> pl.DataFrame:

@@ -10,9 +10,9 @@ import polars as pl
 from scipy.stats import rankdata
 
 from ..config import StructureConfig
+from ..core.randomness import Streams
 from ..errors import SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import ECCENTRICITIES, TESTS
 
 #: Fewest clusters for a trend.

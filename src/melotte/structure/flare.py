@@ -10,9 +10,10 @@ import polars as pl
 from scipy.stats import binomtest, chi2
 
 from ..config import StructureConfig
+from ..core.randomness import Streams
+from ..core.words import plural
 from ..errors import EmptyResultError, SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import FIT, FLARE_CURVE, TESTS
 from .vertical import Array, Vertical, fit
 
@@ -94,7 +95,7 @@ def flare(dynamics: pl.DataFrame, clusters: pl.DataFrame, *, settings: Structure
     notes = []
     for name, part in parts.items():
         if part.height < MINIMUM:
-            notes.append(f"{name}: {part.height} clusters are too few for a vertical profile")
+            notes.append(f"{name}: {plural(part.height, 'cluster', 'are')} too few for a vertical profile")
             continue
         R, z = part["r_gc"].to_numpy(), part["z_gc"].to_numpy()
         found = {

@@ -10,10 +10,10 @@ import polars as pl
 from scipy.stats import kstest, norm, rankdata
 
 from ..config import GalaxyConfig, StructureConfig
+from ..core.randomness import Streams
 from ..errors import EmptyResultError, SchemaError
 from ..galaxy.legacy import GALPOT_ZERO_POINT
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import FIT, OUTLIERS, TESTS
 from .ridge import HEATED, PARAMETERS, CircularOrbits, Ridge, fit_ridge
 

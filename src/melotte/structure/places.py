@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from ..config import StructureConfig
+from ..core.randomness import Streams
 from ..errors import EmptyResultError, SchemaError
 from ..galaxy import frames
-from ..randomness import Streams
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -13,9 +13,9 @@ from scipy.stats import chi2
 
 from .. import datasets
 from ..config import StructureConfig
+from ..core.randomness import Streams
 from ..errors import ReadError, SchemaError
-from ..randomness import Streams
-from ..result import Result, Step
+from ..schema.result import Result, Step
 from ..schema.structure import ALONG_WAVE, TABLE7, TESTS
 from .abundance import chi_square, error_kinds, intrinsic_spread, with_feh
 from .curve import Curve

@@ -9,9 +9,9 @@ from typing import TypeVar
 import polars as pl
 
 from ..config import GalaxyConfig, StructureConfig
+from ..core.randomness import Streams
 from ..errors import EmptyResultError
-from ..randomness import Streams
-from ..result import Result
+from ..schema.result import Result
 from ..schema.structure import FIT, TESTS
 from .clouds import NearCloudsResult, near_clouds
 from .draws import phase_draws

@@ -106,7 +106,7 @@ CATALOGUE = Schema(
             "int32",
             "",
             "meta.number",
-            "Number of stars used for [Fe/H] (flag 12)",
+            "Number of stars used for [Fe/H] (flag 12, or 2 of a survey without radial velocities)",
             False,
             "%5d",
             label="Nflag12",

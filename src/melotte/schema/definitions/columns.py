@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import gaia
 from ..core import Column
 from ..quantities import quantities
 
@@ -65,29 +66,23 @@ GAIA_RELEASE = Column(
     "string",
     "",
     "meta.version",
-    "Gaia data release of source_id: DR2 or DR3",
+    f"Gaia data release of source_id: {gaia.names()}",
     False,
     label="Release",
 )
-SOURCE_ID_DR2 = Column(
-    "source_id_dr2",
-    "int64",
-    "",
-    "meta.id",
-    "Gaia DR2 source identifier given by the survey",
-    True,
-    "%19d",
-    label="GaiaDR2",
-)
-SOURCE_ID_DR3 = Column(
-    "source_id_dr3",
-    "int64",
-    "",
-    "meta.id",
-    "Gaia (E)DR3 source identifier given by the survey",
-    True,
-    "%19d",
-    label="GaiaDR3",
+#: One identifier per Gaia release: those that the survey gives.
+SOURCE_IDS = tuple(
+    Column(
+        release.id_column,
+        "int64",
+        "",
+        "meta.id",
+        f"Gaia {release.title} source identifier given by the survey",
+        True,
+        "%19d",
+        label=release.id_label,
+    )
+    for release in gaia.RELEASES
 )
 RA = real(
     "ra",

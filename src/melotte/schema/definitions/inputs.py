@@ -22,8 +22,7 @@ from .columns import (
     RA,
     REF_EPOCH,
     SOURCE_ID,
-    SOURCE_ID_DR2,
-    SOURCE_ID_DR3,
+    SOURCE_IDS,
     SPECTRUM_ID,
     real,
 )
@@ -31,7 +30,7 @@ from .columns import (
 SPECTRA = Schema(
     "spectra",
     "One row per spectrum of a survey, whatever the survey",
-    (SPECTRUM_ID, SOURCE_ID_DR2, SOURCE_ID_DR3, *ASTROMETRY, OBS_MJD, *MEASURED),
+    (SPECTRUM_ID, *SOURCE_IDS, *ASTROMETRY, OBS_MJD, *MEASURED),
 )
 
 MEMBERS = Schema(

@@ -13,8 +13,7 @@ from .columns import (
     N_CLUSTERS,
     PROBABILITY,
     SOURCE_ID,
-    SOURCE_ID_DR2,
-    SOURCE_ID_DR3,
+    SOURCE_IDS,
     SPECTRUM_ID,
     real,
 )
@@ -58,8 +57,7 @@ STARS = Schema(
         SOURCE_ID,
         GAIA_RELEASE,
         replace(SPECTRUM_ID, description="Identifier of the spectrum of highest S/N among those combined"),
-        SOURCE_ID_DR2,
-        SOURCE_ID_DR3,
+        *SOURCE_IDS,
         *ASTROMETRY,
         *(replace(c, nullable=True) for c in (MATCHES["separation"], MATCHES["n_in_radius"], MATCHES["flux_fraction"])),
         replace(MATCHES["method"], nullable=False),
@@ -77,7 +75,7 @@ FLAG = Column(
     "int32",
     "",
     "meta.code.qual",
-    "0: not used; 1: used for the radial velocity; 12: used for radial velocity and [Fe/H]",
+    "0: not used; 1: used for the radial velocity; 12: used for radial velocity and [Fe/H]; 2: used for [Fe/H] only",
     False,
     "%2d",
     label="Flag",
@@ -85,6 +83,7 @@ FLAG = Column(
         ("0", "not used: radial velocity or its error missing, or outside the cluster's limits rv_low to rv_high"),
         ("1", "used for the radial velocity of the cluster, not for its [Fe/H]"),
         ("12", "used for radial velocity and [Fe/H]"),
+        ("2", "used for [Fe/H] only: the survey gives no radial velocity"),
     ),
 )
 REASON = Column(

@@ -1,0 +1,1 @@
+"""From the stars of a cluster to its velocity and metallicity."""

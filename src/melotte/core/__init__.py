@@ -1,0 +1,1 @@
+"""What every room needs: constants, randomness, progress, atomic files and their checksums."""

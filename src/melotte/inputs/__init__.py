@@ -1,0 +1,1 @@
+"""What a run reads: surveys, membership lists, catalogues of clusters."""

@@ -1,0 +1,1 @@
+"""Simulated data: the demonstration, and what the intervals cover."""
