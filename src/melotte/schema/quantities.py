@@ -78,11 +78,6 @@ class Quantity:
         return f"{self.key}_error"
 
     @property
-    def unit_text(self) -> str:
-        """The unit without blanks: ``km/s``."""
-        return self.unit.replace(" ", "")
-
-    @property
     def axis_label(self) -> str:
         """Label of an axis, in matplotlib's notation."""
         above, _, below = self.unit.partition(" / ")
@@ -304,6 +299,3 @@ def quantities(*, of_every_star: bool | None = None) -> tuple[Quantity, ...]:
 
 for _record in (RV, TEFF, LOGG, FEH, ALPHA_M):
     register(_record)
-
-#: Keys of the quantities SPECTRA, STARS and MEMBER_STARS have, in the order of their columns.
-MEASURED_KEYS = tuple(q.key for q in quantities(of_every_star=True))
