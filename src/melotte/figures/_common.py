@@ -19,16 +19,17 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from ..errors import MelotteError
+from ..schema.quantities import FEH, LOGG, RV, TEFF
 from .look import new_figure
 
 Floats = NDArray[np.float64]
 #: One cluster of the catalogue: a table of one row, or a mapping.
 Row = pl.DataFrame | Mapping[str, Any]
 
-RV_LABEL: Final = r"RV (km s$^{-1}$)"
-FEH_LABEL: Final = "[Fe/H] (dex)"
-TEFF_LABEL: Final = r"$T_{\rm eff}$ (K)"
-LOGG_LABEL: Final = r"$\log\,g$ (dex)"
+RV_LABEL: Final = RV.axis_label
+FEH_LABEL: Final = FEH.axis_label
+TEFF_LABEL: Final = TEFF.axis_label
+LOGG_LABEL: Final = LOGG.axis_label
 COLOUR_LABEL: Final = r"$G_{\rm BP}-G_{\rm RP}$ (mag)"
 G_LABEL: Final = r"$G$ (mag)"
 

@@ -224,19 +224,6 @@ LOGG = Quantity(
 FEH = Quantity(
     "feh", "abundance", "[Fe/H]", "dex", "phys.abund.Fe", "Iron abundance [Fe/H]", "%7.3f", "%6.3f", "[Fe/H]"
 )
-ALPHA_M = Quantity(
-    "alpha_m",
-    "abundance",
-    "[alpha/M]",
-    "dex",
-    "phys.abund",
-    "Abundance of the alpha elements relative to all metals [alpha/M]",
-    "%7.3f",
-    "%6.3f",
-    "[a/M]",
-    tex=r"[$\alpha$/M]",
-    of_every_star=False,
-)
 
 _REGISTRY: dict[str, Quantity] = {}
 
@@ -297,5 +284,5 @@ def quantities(*, of_every_star: bool | None = None) -> tuple[Quantity, ...]:
     return tuple(q for q in _REGISTRY.values() if of_every_star is None or q.of_every_star == of_every_star)
 
 
-for _record in (RV, TEFF, LOGG, FEH, ALPHA_M):
+for _record in (RV, TEFF, LOGG, FEH):
     register(_record)
