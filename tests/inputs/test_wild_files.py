@@ -6,8 +6,10 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from astropy import units as u
 from astropy.coordinates import Angle
 from astropy.io import fits
 from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from melotte.config import SurveyConfig
 from melotte.core.constants import SPEED_OF_LIGHT_KMS
@@ -366,3 +370,112 @@ def test_a_constant_with_its_unit(tmp_path: Path) -> None:
     frame = read(path, columns)
     assert frame["feh_error"].to_list() == [0.05] * N
     assert frame["rv_error"].to_list() == [1.5] * N
+
+
+def with_unit(path: Path, unit: str, **changed: Any) -> Path:
+    hdu = fits.BinTableHDU(table(**changed))
+    hdu.columns.change_unit("rv", unit)
+    hdu.writeto(path)
+    return path
+
+
+def test_an_expression_over_another_unit_asks_for_that_of_its_result(tmp_path: Path) -> None:
+    """Taken in the unit of the schema the velocities would be a thousand times too large."""
+    path = with_unit(tmp_path / "stars.fits", "m/s", rv=STARS["rv"] * 1000)
+    with pytest.raises(MelotteError, match="unit of the result"):
+        read(path, {**COLUMNS, "rv": {"expr": "rv + 0"}})
+    check(read(path, {**COLUMNS, "rv": {"expr": "rv + 0", "unit": "m/s"}}))
+    check(read(path, {**COLUMNS, "rv": {"expr": "rv"}}))
+    check(read(with_unit(tmp_path / "kms.fits", "km/s"), {**COLUMNS, "rv": {"expr": "rv + 0"}}))
+
+
+def test_a_right_ascension_in_sexagesimal_degrees_needs_its_unit(tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_bytes(text(ra=Angle(STARS["ra"], u.deg).to_string("deg", sep=":", precision=6)))
+    check(read(path, {**SKY, "ra": {"column": "ra", "unit": "deg"}}), ids=False, tolerance=1e-8)
+    with pytest.raises(MelotteError, match="hours below 24"):
+        read(path, SKY)
+
+
+def test_fits_tables_written_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "stars.fits"
+    columns = [fits.Column("id", "I6", array=STARS["id"]), fits.Column("gaia", "A20", array=IDS.astype(str))]
+    columns += [fits.Column(c, "F20.12", array=STARS[c]) for c in ("ra", "dec", "rv", "e_rv", "feh")]
+    fits.TableHDU.from_columns(columns).writeto(path)
+    check(read(path))
+
+
+def test_fixed_width_with_underlined_names(tmp_path: Path) -> None:
+    path = tmp_path / "stars.txt"
+    table().write(path, format="ascii.fixed_width_two_line")
+    check(read(path))
+
+
+WORDS = [
+    "rv",
+    "nosuch",
+    "SQRT",
+    "read_csv",
+    "SELECT",
+    "FROM",
+    "CASE",
+    "WHEN",
+    "AS",
+    "DOUBLE",
+    "CAST",
+    "(",
+    ")",
+    "[",
+    "]",
+    "1",
+    "0",
+    "99",
+    "1e400",
+    "'x'",
+    "'/etc/passwd'",
+    '"rv"',
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "&",
+    "|",
+    "=",
+    "<>",
+    ",",
+    ".",
+    ";",
+    "--",
+    "/*",
+    "NULL",
+    "IN",
+    "BETWEEN",
+    "AND",
+    "NOT",
+    "LIKE",
+    "SUM",
+    "COUNT",
+    "\x00",
+    "é",
+    "rv[1]",
+    "::",
+    "{",
+    "\\",
+]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("expressions") / "stars.csv"
+    path.write_bytes(text())
+    return path
+
+
+@settings(max_examples=int(os.environ.get("MELOTTE_EXPRESSIONS", "300")), deadline=None)
+@given(words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
+def test_any_text_is_an_expression_or_refused(words: list[str], sample: Path) -> None:
+    """Only rows of the table or a `MelotteError` come of it."""
+    with suppress(MelotteError):
+        frame = read(sample, {**COLUMNS, "rv": {"expr": " ".join(words), "unit": "km/s"}})
+        assert frame.height <= N

@@ -173,7 +173,8 @@ def decode(
         if match:
             series, unit = constant(float(match[1]), len(series)), match[2]
     if column.name in ("ra", "dec") and series.dtype == pl.String and not _are_numbers(series):
-        return to_float(to_angle(series, place, hours=column.name == "ra", missing=missing), place, missing)
+        in_degrees = column.name == "dec" or _spellings(unit.strip(), column)[0] in ("deg", "degree")
+        return to_float(to_angle(series, place, hours=not in_degrees, missing=missing), place, missing)
     factor = unit_factor(unit, column, place)
     values = to_float(series, place, missing)
     return values if factor == 1.0 else values * factor

@@ -312,7 +312,9 @@ class DerivedReader(TableReader):
             item = compile_expression(text, reader.columns, reader.path)
             source = reader.columns[item.bare.column] if item.bare else FileColumn(text)
             array = source.array if item.bare and not item.bare.steps else ""
-            self.columns[text] = FileColumn(text, source.unit, array)
+            used = [] if item.bare else [reader.columns[name].unit for name in item.columns]
+            units = tuple(dict.fromkeys(unit for unit in used if unit))
+            self.columns[text] = FileColumn(text, source.unit, array, computed_from=units)
             self._derived[text] = item, True
         for text in conditions:
             name = condition_name(text)

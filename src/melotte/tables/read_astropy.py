@@ -1,4 +1,4 @@
-"""Text tables that astropy reads well: ECSV, machine-readable tables (AAS, CDS), columns set apart by blanks."""
+"""Tables written as text that astropy reads well: ECSV, machine-readable (AAS, CDS), blank-separated, FITS ASCII."""
 
 from __future__ import annotations
 
@@ -16,26 +16,35 @@ from .compressed import DAMAGED, damaged, open_bytes
 from .read_columnar import series_of
 from .reader import FileColumn, TableReader
 
-_NAMES = {"ascii.ecsv": "ECSV", "ascii.mrt": "machine-readable", "ascii.basic": "blank-separated"}
+_NAMES = {
+    "ascii.ecsv": "ECSV",
+    "ascii.mrt": "machine-readable",
+    "ascii.basic": "blank-separated",
+    "ascii.fixed_width_two_line": "fixed-width",
+    "fits": "FITS ASCII",
+}
+#: Every cell arrives as text.
+_PLAIN = ("ascii.basic", "ascii.fixed_width_two_line")
 
 
 class AstropyReader(TableReader):
     """A table held in memory; columns that are no columns of numbers or text (coordinates, times) are left out."""
 
-    def __init__(self, path: Path, form: str) -> None:
+    def __init__(self, path: Path, form: str, hdu: int | None = None) -> None:
         from astropy.table import Column, Table
 
         self.path = path
         try:
             with open_bytes(path) as file, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # units astropy does not know: judged when a column is used
-                text = io.TextIOWrapper(file, encoding="utf-8-sig").read()
-                if form == "ascii.basic":
-                    # As text: an identifier keeps its digits, and the converter names the cell that is no number.
-                    read: Any = Table.read(text, format=form, converters={"*": [_as_text()]}, guess=False)
-                    self.textual = True
+                if form == "fits":
+                    read: Any = Table.read(io.BytesIO(file.read()), format=form, hdu=hdu)
                 else:
-                    read = Table.read(text, format=form, guess=False)
+                    text = io.TextIOWrapper(file, encoding="utf-8-sig").read()
+                    # As text: an identifier keeps its digits, and the converter names the cell that is no number.
+                    plain = {"converters": {"*": [_as_text()]}} if form in _PLAIN else {}
+                    read = Table.read(text, format=form, guess=False, **plain)
+                self.textual = form in _PLAIN
         except UnicodeDecodeError as error:
             raise ReadError(f"not UTF-8 text (byte {error.start + 1})", where=path, expected="UTF-8") from error
         except DAMAGED as error:

@@ -50,7 +50,13 @@ class _Layout:
 def open_fits(path: Path, hdu: Hdu = None) -> TableReader:
     """The table of a FITS file that ``hdu`` names: the first by default, several row-aligned ones as one."""
     if not isinstance(hdu, tuple):
-        return FitsReader(path, hdu)
+        reader = FitsReader(path, hdu)
+        if not reader.is_text:
+            return reader
+        # Numbers written as text: rare and small, astropy reads them whole.
+        from .read_astropy import AstropyReader
+
+        return AstropyReader(path, "fits", reader.number)
     if not hdu:
         raise ReadError("hdu = []: no table is named", where=path, expected="names or numbers of tables")
     return JoinedReader(path, {str(name): FitsReader(path, name) for name in hdu})
@@ -64,7 +70,12 @@ class FitsReader(TableReader):
         self.columns: dict[str, FileColumn] = {}
         self._layout: dict[str, _Layout] = {}
         with open_bytes(path) as file:
-            header, self._start = self._choose(file, hdu)
+            header, self._start, self.number = self._choose(file, hdu)
+        #: Whether it is an ASCII table, which is not read here.
+        self.is_text = header["XTENSION"].strip() == "TABLE"
+        if self.is_text:
+            self.n_rows, self._row_bytes = int(header.get("NAXIS2", 0)), int(header.get("NAXIS1", 0))
+            return
         try:
             self.n_rows: int = int(header["NAXIS2"])
             self._row_bytes = int(header["NAXIS1"])
@@ -79,17 +90,17 @@ class FitsReader(TableReader):
             f"the FITS header is damaged: {detail}", where=self.path, expected="a binary table", hint="get it again"
         )
 
-    def _choose(self, file: IO[bytes], hdu: str | int | None) -> tuple[fits.Header, int]:
+    def _choose(self, file: IO[bytes], hdu: str | int | None) -> tuple[fits.Header, int, int]:
         """The header of the wanted table; without a wish the first, if it has rows or no table has."""
         tables: list[tuple[int, fits.Header, int]] = []
         for number, header, start in self._tables(file):
             if isinstance(hdu, int) and number == hdu:
-                return header, start
+                return header, start, number
             if isinstance(hdu, str) and _name(header).lower() == hdu.strip().lower():
-                return header, start
+                return header, start, number
             tables.append((number, header, start))
             if hdu is None and int(header.get("NAXIS2", 0)) != 0 and len(tables) == 1:
-                return header, start
+                return header, start, number
         listed = {_name(h) or number: h for number, h, _ in tables}
         full = {name: h for name, h in listed.items() if int(h.get("NAXIS2", 0)) > 0}
         self.elsewhere = {str(name): _column_names(h) for name, h in full.items()}
@@ -97,7 +108,7 @@ class FitsReader(TableReader):
             names = ", ".join(f"{name!r} ({h.get('NAXIS2')} rows)" for name, h in listed.items())
             raise ReadError(f"there is no table {hdu!r}", where=self.path, expected=f"hdu = one of {names}")
         if not tables:
-            raise ReadError("there is no binary table in this FITS file", where=self.path, expected="a BINTABLE")
+            raise ReadError("there is no table in this FITS file", where=self.path, expected="a BINTABLE or TABLE")
         if full:
             rows = ", ".join(f"{name!r} ({h.get('NAXIS2')})" for name, h in full.items())
             raise ReadError(
@@ -106,7 +117,7 @@ class FitsReader(TableReader):
                 expected="a table with rows",
                 hint=f"name it: hdu = {next(iter(full))!r}",
             )
-        return tables[0][1], tables[0][2]
+        return tables[0][1], tables[0][2], tables[0][0]
 
     def _tables(self, file: IO[bytes]) -> Iterator[tuple[int, fits.Header, int]]:
         """Number, header and start of each table, to the end of the file."""
@@ -117,7 +128,7 @@ class FitsReader(TableReader):
                 return
             try:
                 size = _data_size(header)
-                if header.get("XTENSION", "").strip() == "BINTABLE":
+                if header.get("XTENSION", "").strip() in ("BINTABLE", "TABLE"):
                     yield number, header, position
             except (AttributeError, KeyError, ValueError, TypeError, OverflowError, fits.VerifyError) as error:
                 raise self._bad_header(str(error)) from error

@@ -40,6 +40,8 @@ class TextReader(TableReader):
         counts = {d: header.count(d) for d in DELIMITERS}
         #: False: one column, or columns set apart by blanks.
         self.delimited = any(counts.values()) or len(header.split()) < 2
+        #: Whether the second line underlines the column names (a fixed-width table of two header lines).
+        self.underlined = not self.delimited and bool(re.fullmatch(rb"[-=\s]*[-=][-=\s]*", self._second))
         self._delimiter = max(counts, key=lambda d: counts[d]) if any(counts.values()) else ","
         try:
             cells = next(csv.reader([header], delimiter=self._delimiter))
@@ -65,6 +67,7 @@ class TextReader(TableReader):
                     if line.startswith(b"#") or (line and not line.strip()):
                         self._skip += 1
                         continue
+                    self._second = file.readline(_LONGEST_HEADER)
                     break
         except DAMAGED as error:
             raise damaged(self.path, error) from error

@@ -28,13 +28,15 @@ class FileColumn:
     """A column as the file describes it.
 
     ``unit`` is empty if the file gives none; ``array`` says in words what a row holds if that is not one value, and
-    ``size`` how many values (0: it differs, or they are fields).
+    ``size`` how many values (0: it differs, or they are fields). ``computed_from`` holds the units of the columns of
+    an expression.
     """
 
     name: str
     unit: str = ""
     array: str = ""
     size: int = 0
+    computed_from: tuple[str, ...] = ()
 
 
 class TableReader(ABC):
@@ -116,7 +118,7 @@ def open_table(path: Path, hdu: Hdu = None) -> TableReader:
         reader = TextReader(path)
         if reader.delimited:
             return reader
-        kind = "ascii.basic"
+        kind = "ascii.fixed_width_two_line" if reader.underlined else "ascii.basic"
     # Blanks between the columns, a header of its own kind: astropy's readers, which hold the table in memory.
     from .read_astropy import AstropyReader
 

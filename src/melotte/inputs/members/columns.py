@@ -11,7 +11,7 @@ from ...schema import Schema
 from ...tables.decode import Place, constant, decode
 from ...tables.expression import derived
 from ...tables.reader import TableReader
-from ..surveys.layout import Source, resolve
+from ..surveys.layout import Source, resolve, unit_of
 from ..surveys.table import from_map
 
 _CHUNK = 500_000
@@ -54,8 +54,7 @@ def _decode(
 ) -> pl.Series:
     what = schema[target]
     place = Place(reader.path, name or f"{target} (a constant)", first)
-    unit = reader.columns[name].unit if name else ""
-    unit = source.unit if source.forced else unit or source.unit
+    unit = unit_of(reader, name, source, what)
     series = raw[name] if name else constant(source.value, raw.height)
     return decode(series, what, place, unit=unit, missing=source.missing).alias(target)
 

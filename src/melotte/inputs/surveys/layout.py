@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ...errors import SchemaError
+from ...tables.decode import Place, unit_factor
 
 if TYPE_CHECKING:
+    from ...schema import Column
     from ...tables.reader import TableReader
 
 
@@ -149,3 +151,50 @@ def _absent(reader: TableReader, target: str, source: Source) -> SchemaError:
         expected=" or ".join(repr(n) for n in source.names),
         hint=f"the file has: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}{tables if others else ''}",
     )
+
+
+def unit_of(reader: TableReader, name: str | None, source: Source, what: Column) -> str:
+    """The unit of a quantity in the file: that of the column map before the file's.
+
+    Parameters
+    ----------
+    reader : TableReader
+        The file.
+    name : str or None
+        The column found for it; None for a constant.
+    source : Source
+        What the layout or the map says.
+    what : Column
+        The schema column it becomes.
+
+    Returns
+    -------
+    str
+        Empty: that of the schema.
+
+    Raises
+    ------
+    SchemaError
+        If it is computed from columns in another unit and the map does not say in which unit the result is.
+    """
+    if name is None or (source.forced and source.unit):
+        return source.unit
+    column = reader.columns[name]
+    if source.expr and not source.unit:
+        for unit in column.computed_from:
+            if not _is_unit_of(unit, what, Place(reader.path, name)):
+                raise SchemaError(
+                    f"{what.name!r} is computed from columns in {', '.join(column.computed_from)}: {source.expr!r}",
+                    where=reader.path,
+                    expected=f"the unit of the result (without one it would be taken as {what.unit or 'a number'})",
+                    hint=f'{what.name} = {{ expr = "...", unit = "..." }}',
+                )
+    return column.unit or source.unit
+
+
+def _is_unit_of(unit: str, what: Column, place: Place) -> bool:
+    """Whether a value in ``unit`` is one of the schema's as it stands."""
+    try:
+        return unit_factor(unit, what, place) == 1.0
+    except SchemaError:
+        return False

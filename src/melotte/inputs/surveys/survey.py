@@ -18,9 +18,9 @@ from ...schema.result import Result, Step
 from ...tables.decode import Place, constant, decode, to_text
 from ...tables.expression import condition_name, derived
 from ...tables.reader import TableReader
-from .layout import Layout, Source, column, resolve
+from .layout import Layout, Source, column, resolve, unit_of
 from .seen import Seen
-from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors, unit_of
+from .uncertainty import NOT_POSITIVE, apply_errors, error_factor, plan_errors
 
 #: Two rows of one Gaia source: each may lie a match radius (3.5 arcsec) from it, and files round coordinates.
 SAME_SOURCE_ARCSEC = 10.0
@@ -72,7 +72,9 @@ class Survey:
         self._conditions = {f"keep: {text}": pl.col(f"_keep {text}") == "true" for text in layout.conditions}
         self._found = resolve(reader, self._sources)
         self._units = {
-            target: unit_of(reader, self._found, self._sources, target) for target in self._sources if target in SPECTRA
+            target: unit_of(reader, self._found.get(target), source, SPECTRA[target])
+            for target, source in self._sources.items()
+            if target in SPECTRA
         }
         for target in self._units:  # before the first batch
             if target in self._found:
@@ -158,7 +160,7 @@ class Survey:
 
     def _refuse_redshifts(self, rv: pl.Series) -> None:
         """A column of redshifts read as km/s would give every star a velocity of nearly zero."""
-        if "rv" not in self._found or unit_of(self._reader, self._found, self._sources, "rv"):
+        if "rv" not in self._found or self._units["rv"]:
             return
         values = rv.drop_nulls()
         if len(values) >= FEWEST_VELOCITIES and float(values.abs().max()) <= LARGEST_REDSHIFT:  # type: ignore[arg-type]

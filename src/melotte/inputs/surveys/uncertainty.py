@@ -23,7 +23,7 @@ from ...errors import SchemaError
 from ...schema import SPECTRA
 from ...tables.decode import Place, to_float, unit_factor
 from ...tables.reader import TableReader
-from .layout import Floor, Source
+from .layout import Floor, Source, unit_of
 
 QUANTITIES = ("rv", "teff", "logg", "feh")
 #: A constant over fewer rows than this may be chance.
@@ -179,16 +179,8 @@ def _count(
 
 def error_factor(reader: TableReader, found: Mapping[str, str], sources: Mapping[str, Source], target: str) -> float:
     """Factor from the file's unit to the schema's for one quantity (the source's unit if it is forced or the only)."""
-    unit = unit_of(reader, found, sources, target)
+    unit = unit_of(reader, found.get(target), sources[target], SPECTRA[target])
     return unit_factor(unit, SPECTRA[target], Place(reader.path, found[target]))
-
-
-def unit_of(reader: TableReader, found: Mapping[str, str], sources: Mapping[str, Source], target: str) -> str:
-    """The unit a quantity's column is in: that of the column map before the file's; empty for a constant."""
-    source = sources[target]
-    if target not in found or (source.forced and source.unit):
-        return source.unit
-    return reader.columns[found[target]].unit or source.unit
 
 
 def apply_errors(frame: pl.DataFrame, plans: list[ErrorPlan]) -> pl.DataFrame:
