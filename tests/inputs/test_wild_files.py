@@ -370,6 +370,13 @@ def test_a_constant_with_its_unit(tmp_path: Path) -> None:
     frame = read(path, columns)
     assert frame["feh_error"].to_list() == [0.05] * N
     assert frame["rv_error"].to_list() == [1.5] * N
+    assert set(frame["error_note"]) == {"rv_error: assumed; feh_error: assumed"}
+    settings = SurveyConfig.model_validate({"adapter": "table", "file": str(path), "columns": columns})
+    survey = open_survey(settings)
+    list(survey.batches())
+    assert any("feh_error 0.05 dex assumed for every star" in note for note in survey.notes)
+    floored = read(path, columns, feh_error_floor="0.01 dex")
+    assert set(floored["error_note"]) == {"rv_error: assumed; feh_error: assumed"}
 
 
 def with_unit(path: Path, unit: str, **changed: Any) -> Path:

@@ -5,6 +5,7 @@ The rules, for each of rv, teff, logg and [Fe/H]:
 * An error column with a single value over 20 rows or more is a floor, not an error. With a floor from the
   configuration or the adapter the larger of the two is used and the star is marked ``floor``; without one the
   constant is kept for the weighting and the star is marked ``constant``.
+* An error that the column map gives as a constant is marked ``assumed``.
 * A value without an error gets the floor and is marked ``assumed``; without a floor its error stays missing.
 * An error below the floor *of the configuration* is raised to it and marked ``floor``.
 * An error that is zero or negative (and not raised to a floor; a negative one never is) rejects the row if it is that
@@ -37,13 +38,15 @@ class ErrorPlan:
     """What happens to the errors of one quantity.
 
     ``constant`` is the single value of the file's column (in the schema's unit), ``floor`` the value to use instead
-    or at least, ``configured`` whether the floor comes from the user.
+    or at least, ``configured`` whether the floor comes from the user, ``assumed`` whether the error is a constant of
+    the column map and not of the file.
     """
 
     quantity: str
     constant: float | None = None
     floor: float | None = None
     configured: bool = False
+    assumed: bool = False
 
 
 def plan_errors(
@@ -105,8 +108,11 @@ def plan_errors(
                 notes.append(f"{title}: {name} is at least {floor:g} {unit} (configuration)")
             elif default is not None and (constant is not None or not has_column or (tally and tally.useless)):
                 notes.append(f"{title}: {name} {default.value:g} {unit} assumed: {default.reason}")
+        assumed = name in sources and sources[name].value is not None
+        if assumed:
+            notes.append(f"{title}: {name} {sources[name].value} assumed for every star (configuration)")
         value = floor if floor is not None else default.value if default else None
-        plans.append(ErrorPlan(quantity, constant, value, floor is not None))
+        plans.append(ErrorPlan(quantity, constant, value, floor is not None, assumed))
     return plans, notes
 
 
@@ -203,7 +209,11 @@ def apply_errors(frame: pl.DataFrame, plans: list[ErrorPlan]) -> pl.DataFrame:
             raised = pl.max_horizontal(error, pl.lit(plan.floor))
             result = pl.when(low).then(raised).when(absent).then(plan.floor).otherwise(result)
             label = pl.when(low).then(pl.lit(f"{name}: floor")).when(absent).then(pl.lit(f"{name}: assumed"))
+            if plan.assumed:
+                label = label.when(value.is_not_null()).then(pl.lit(f"{name}: assumed"))
             wrong &= ~low
+        elif plan.assumed:
+            label = pl.when(value.is_not_null()).then(pl.lit(f"{name}: assumed"))
         elif plan.constant is not None:
             label = pl.when(value.is_not_null() & error.is_not_null()).then(pl.lit(f"{name}: constant"))
         if plan.quantity == "rv":
